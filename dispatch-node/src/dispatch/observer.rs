@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gossip::{Incarnation, NodeName, Now, Origin};
-use shared::Frame;
+use shared::hero::HeroId;
+use shared::{Entry, Frame};
 
 use crate::model::city_state::CityState;
 use crate::model::node_state::NodeStatus;
@@ -29,10 +30,12 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Returns an observer of these cities, without any links.
-    pub(super) fn new(cities: Vec<NodeName>) -> Self {
+    /// Returns an observer of these cities, without any links. It keeps at most `entries_max`
+    /// entries of each city.
+    pub(super) fn new(cities: Vec<NodeName>, entries_max: usize) -> Self {
+        let city = |name| CityState::new(name, entries_max);
         Self {
-            cities: cities.into_iter().map(CityState::new).collect(),
+            cities: cities.into_iter().map(city).collect(),
             links: BTreeMap::new(),
             asked: BTreeMap::new(),
         }
@@ -46,6 +49,19 @@ impl Observer {
     /// Returns the cities for modification.
     pub(super) fn cities_mut(&mut self) -> &mut [CityState] {
         &mut self.cities
+    }
+
+    /// Returns whether this write was lost with its writer: the writer's next incarnation is linked,
+    /// and no linked city holds the write, or a later one that is based on it.
+    pub(super) fn has_lost(&self, id: HeroId, write: &Entry) -> bool {
+        let Origin { node, incarnation } = write.stamp.origin;
+        let is_replaced = self.links.get(&node).is_some_and(|present| *present != incarnation);
+        let is_gone = |city: &CityState| {
+            let held = city.entries.get(&id);
+            city.is_read && held.is_none_or(|held| !held.had_seen(write.stamp))
+        };
+        let mut linked = self.cities.iter().filter(|city| self.links.contains_key(&city.name));
+        is_replaced && linked.all(is_gone)
     }
 
     /// Returns the city with this name for modification.
@@ -156,13 +172,13 @@ mod tests {
             ("gotham".parse().unwrap(), Now::new(Duration::from_secs(1), UnixMillis(0)));
         let mut observer = Observer::new(vec![gotham]);
         assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "dispatch is not a city");
-        observer.link_up(gotham, Incarnation(2));
+        observer.link_up(gotham, Incarnation::at(2));
         assert!(observer.ask(now, gotham).is_some());
         assert_eq!(observer.deadline(), Some(Duration::from_secs(4)));
-        assert!(!observer.take_question(gotham, Incarnation(1)));
+        assert!(!observer.take_question(gotham, Incarnation::at(1)));
         assert!(
-            observer.take_question(gotham, Incarnation(2))
-                && !observer.take_question(gotham, Incarnation(2))
+            observer.take_question(gotham, Incarnation::at(2))
+                && !observer.take_question(gotham, Incarnation::at(2))
         );
         observer.ask(now, gotham);
         let overdue = |observer: &Observer, seconds| {

@@ -46,7 +46,11 @@ impl Dispatch {
             self.refresh.holdings_changed = !self.settle_lost_writes(now, at_most);
         }
         if !self.refresh.holdings_changed {
-            self.known.drop_covered(self.replica.vector());
+            let (observer, replica) = (&self.observer, &self.replica);
+            self.known.drop_settled(replica.vector(), |id, write| {
+                observer.has_lost(id, write)
+                    && replica.map().get(id).is_none_or(|own| !own.had_seen(write.stamp))
+            });
         }
         let unread = self.observer.cities().iter().any(|city| !city.arrivals.is_empty());
         if self.refresh.end_step(unread) {

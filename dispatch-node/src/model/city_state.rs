@@ -17,6 +17,9 @@ use shared::{Change, Changes, Entry, Frame, Observation};
 use crate::model::arrival::{Arrival, Rounds};
 use crate::model::node_state::{NodeState, NodeStatus, note_outcome, stamps_ahead_ms};
 
+/// The maximum number of nodes of which it is known that the city refuses their rounds.
+const REFUSES_MAX: usize = 128;
+
 /// A part of an observation that is not complete yet.
 #[derive(Debug)]
 struct Observed {
@@ -58,8 +61,12 @@ pub(crate) struct CityState {
     /// True if this incarnation of the city has been read completely.
     pub(crate) is_read: bool,
     since: u64,
+    /// The maximum number of entries that are kept, those under way included.
+    entries_max: usize,
     /// The parts received so far of an observation that continues the entries.
     staged: Vec<Observed>,
+    /// The number of changes and removals in these parts.
+    staged_entries: usize,
     /// An observation that starts from scratch, as far as received. It will replace all entries.
     /// Unpacked on arrival, since it may be large.
     reload: Option<Reload>,
@@ -77,9 +84,12 @@ pub(crate) struct CityState {
 }
 
 impl CityState {
-    pub(crate) fn new(name: NodeName) -> Self {
+    /// Returns a city that was not observed yet, and of which at most `entries_max` entries are kept.
+    pub(crate) fn new(name: NodeName, entries_max: usize) -> Self {
         Self {
             name,
+            entries_max,
+            staged_entries: 0,
             status: NodeStatus::Unreachable,
             incarnation: None,
             entries: BTreeMap::new(),
@@ -127,7 +137,7 @@ impl CityState {
                 received_at: Some(at),
                 changed,
                 arrivals,
-                ..Self::new(self.name)
+                ..Self::new(self.name, self.entries_max)
             };
         }
     }
@@ -154,12 +164,22 @@ impl CityState {
             }
         }
         if observation.since == 0 {
-            self.staged.clear();
+            self.discard_parts();
             self.reload = Some(Reload::default());
+        }
+        if self.exceeds_limit(&observation) {
+            // A city that follows the protocol holds fewer. Its content stays unknown.
+            self.discard_parts();
+            (self.since, self.is_read) = (0, false);
+            return;
         }
         let pulls = self.new_pulls(&observation);
         for pulled in &pulls {
             note_outcome(&mut self.refuses, pulled.source, &pulled.outcome);
+        }
+        // The city names the sources.
+        while self.refuses.len() > REFUSES_MAX {
+            self.refuses.pop_last();
         }
         self.rounds.note(pulls, now);
         self.pulls = observation.pulls_until;
@@ -178,7 +198,10 @@ impl CityState {
                 }
                 self.reload = Some(reload);
             }
-            None => self.staged.push(Observed { removed, changes }),
+            None => {
+                self.staged_entries += removed.len() + changes.numbers.len();
+                self.staged.push(Observed { removed, changes });
+            }
         }
         if observation.until == observation.head {
             if let Some(Reload { entries, arrivals }) = self.reload.take() {
@@ -186,6 +209,7 @@ impl CityState {
                 self.changed.extend(before.into_keys().chain(self.entries.keys().copied()));
                 self.arrivals.extend(arrivals);
             }
+            self.staged_entries = 0;
             for Observed { removed, changes } in std::mem::take(&mut self.staged) {
                 for hero in removed {
                     self.entries.remove(&hero);
@@ -205,6 +229,20 @@ impl CityState {
             self.joined = observation.joined;
             self.is_read = true;
         }
+    }
+
+    fn discard_parts(&mut self) {
+        self.staged.clear();
+        self.staged_entries = 0;
+        self.reload = None;
+    }
+
+    /// Returns whether more entries than the maximum would be kept with this observation.
+    fn exceeds_limit(&self, observation: &Observation) -> bool {
+        let reloaded =
+            self.reload.as_ref().map_or(self.entries.len(), |reload| reload.entries.len());
+        let new = observation.removed.len() + observation.changes.numbers.len();
+        reloaded + self.staged_entries + new > self.entries_max
     }
 
     /// Returns the pulls in the observation that no earlier one contained. A question may be
@@ -275,7 +313,7 @@ mod tests {
     }
 
     fn change(number: u64, hero: u8, writer: &str) -> Change {
-        let origin = Origin { node: writer.parse().unwrap(), incarnation: Incarnation(2) };
+        let origin = Origin { node: writer.parse().unwrap(), incarnation: Incarnation::at(2) };
         let stamp = Stamp { hlc: Hlc { wall: UnixMillis(number), logical: 0 }, origin };
         Change {
             number,
@@ -292,7 +330,7 @@ mod tests {
 
     fn observation(since: u64, changes: Vec<Change>, pulls: Vec<Pulled>) -> Observation {
         Observation {
-            incarnation: Incarnation(2),
+            incarnation: Incarnation::at(2),
             since,
             until: since + changes.len() as u64,
             head: since + changes.len() as u64,
@@ -320,8 +358,8 @@ mod tests {
     #[test]
     fn arrivals_have_their_source_and_time() {
         let received = |from: &str| Way::Received(from.parse().unwrap());
-        let mut gotham = CityState::new("gotham".parse().unwrap());
-        gotham.link_up(Incarnation(2), Duration::ZERO);
+        let mut gotham = CityState::new("gotham".parse().unwrap(), 1_000);
+        gotham.link_up(Incarnation::at(2), Duration::ZERO);
         // At the first observation, the source of entries without a known round is unknown.
         gotham.observe(
             observation(
@@ -357,7 +395,7 @@ mod tests {
         assert_eq!(gotham.entries.len(), 1);
         assert!(gotham.changed.len() > 6, "removed heroes have changed too");
         let before = gotham.changed.len();
-        gotham.link_up(Incarnation(4), Duration::from_secs(4));
+        gotham.link_up(Incarnation::at(4), Duration::from_secs(4));
         assert_eq!(
             (gotham.entries.len(), gotham.changed.len()),
             (0, before + 1),
@@ -367,8 +405,8 @@ mod tests {
 
     #[test]
     fn reload_takes_effect_when_complete_and_reports_new_entries_only() {
-        let mut gotham = CityState::new("gotham".parse().unwrap());
-        gotham.link_up(Incarnation(2), Duration::ZERO);
+        let mut gotham = CityState::new("gotham".parse().unwrap(), 1_000);
+        gotham.link_up(Incarnation::at(2), Duration::ZERO);
         gotham.observe(
             observation(0, vec![change(1, 1, "gotham"), change(2, 2, "capitol")], Vec::new()),
             at(1_000),
@@ -404,12 +442,34 @@ mod tests {
 
     #[test]
     fn round_from_before_dispatch_started_is_no_known_source() {
-        let mut gotham = CityState::new("gotham".parse().unwrap());
-        gotham.link_up(Incarnation(2), Duration::ZERO);
+        let mut gotham = CityState::new("gotham".parse().unwrap(), 1_000);
+        gotham.link_up(Incarnation::at(2), Duration::ZERO);
         gotham.observe(
             observation(0, vec![change(1, 1, "capitol")], vec![merged("capitol", 1..=1, 60_000)]),
             at(1_000),
         );
         assert_eq!(arrivals(&mut gotham), [(1, Way::Unknown, 1_000)]);
+    }
+
+    #[test]
+    fn city_that_reports_too_many_entries_stays_unread() {
+        let changes = |numbers: std::ops::Range<u8>| {
+            numbers.map(|number| change(number.into(), number, "gotham")).collect::<Vec<_>>()
+        };
+        let name = "gotham".parse().unwrap();
+        let mut gotham = CityState::new(name, 10);
+        gotham.link_up(Incarnation::at(2), Duration::ZERO);
+        gotham.observe(observation(0, changes(1..9), vec![]), at(1_000));
+        assert!(gotham.is_read && gotham.entries.len() == 8);
+        gotham.observe(observation(8, changes(9..12), vec![]), at(1_001));
+        assert!(!gotham.is_read && gotham.entries.len() == 8);
+        assert_eq!(gotham.question(), Frame::Observe { since: 0, pulls: 0 }, "it starts again");
+        // An observation that never ends is bounded too.
+        for since in 0..4 {
+            let mut part = observation(since, changes(1..5), vec![]);
+            (part.until, part.head) = (since + 1, 99);
+            gotham.observe(part, at(1_002));
+            assert!(gotham.staged_entries <= 10);
+        }
     }
 }

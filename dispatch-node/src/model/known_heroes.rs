@@ -2,7 +2,8 @@
 //! creation, and the newest acknowledged write to each.
 //!
 //! Invariant: bounded. If there are too many names, those of heroes that no node holds are dropped;
-//! an acknowledged write is dropped when dispatch's own copy covers it.
+//! an acknowledged write is dropped when dispatch's own copy covers it, or when it was lost with its
+//! writer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,9 +67,13 @@ impl KnownHeroes {
         self.acknowledged.get(&id)
     }
 
-    /// Drops the acknowledged writes that dispatch's own copy covers.
-    pub(crate) fn drop_covered(&mut self, vector: &VersionVector) {
-        self.acknowledged.retain(|_, entry| !vector.covers(entry.stamp));
+    /// Drops the acknowledged writes that dispatch's own copy covers, and those that are gone.
+    pub(crate) fn drop_settled(
+        &mut self,
+        vector: &VersionVector,
+        is_gone: impl Fn(HeroId, &Entry) -> bool,
+    ) {
+        self.acknowledged.retain(|id, entry| !vector.covers(entry.stamp) && !is_gone(*id, entry));
     }
 }
 
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn name_survives_deletion_and_acknowledged_write_until_covered() {
-        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation(1) };
+        let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation::at(1) };
         let stamp = |wall| Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin };
         let (id, mut known) = (HeroId::MIN, KnownHeroes::default());
         assert_eq!(&*known.name(id), id.to_string());
@@ -91,8 +96,10 @@ mod tests {
         known.remember(id, &dead.as_entry_ref());
         assert_eq!(&*known.name(id), "Granite");
         known.acknowledge(id, Arc::new(dead));
-        known.drop_covered(&VersionVector::new());
+        known.drop_settled(&VersionVector::new(), |_, _| false);
         assert!(known.acknowledged(id).is_some());
+        known.drop_settled(&VersionVector::new(), |_, entry| entry.stamp == stamp(2));
+        assert!(known.acknowledged(id).is_none());
         assert_eq!(known.born(id), Some(stamp(1)));
     }
 }

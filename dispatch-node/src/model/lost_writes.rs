@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use gossip::{Incarnation, NodeName, UnixMillis};
+use gossip::{Incarnation, NodeName, Seen, Stamp, UnixMillis};
 use shared::hero::HeroId;
 use shared::{Entry, EntryRef};
 
@@ -17,13 +17,20 @@ use shared::{Entry, EntryRef};
 /// unreachable; writes to further heroes are not counted.
 const OPEN_MAX: usize = 1_000_000;
 
+/// The maximum number of open writes of one hero. Beyond it, the oldest write that a later open one
+/// has overwritten knowingly counts as settled; without one, the oldest write.
+const OPEN_PER_HERO_MAX: usize = 32;
+
+/// The maximum number of entries of one hero whose ancestors are known exactly.
+const KNOWN_PER_HERO_MAX: usize = 64;
+
 /// The number of lost writes that are listed. All are counted.
 const LISTED_MAX: usize = 1_000;
 
 /// The acknowledged writes that are not settled, and those that were lost.
 #[derive(Debug, Default)]
 pub(crate) struct LostWrites {
-    open: BTreeMap<HeroId, Vec<Open>>,
+    open: BTreeMap<HeroId, OpenHero>,
     /// The heroes with open writes whose fate may have changed since they were last checked.
     due: BTreeSet<HeroId>,
     /// The incarnation of each node at the last check.
@@ -51,6 +58,52 @@ pub struct Lost {
     pub to: Option<Arc<Entry>>,
 }
 
+/// The open writes of one hero, and the entries from which their fate follows.
+#[derive(Debug, Default)]
+struct OpenHero {
+    writes: Vec<Open>,
+    ancestry: Ancestry,
+}
+
+/// The entries of one hero that were acknowledged or observed, by stamp, each with the writes that
+/// its writer had seen.
+///
+/// An entry alone remembers only the newest ancestor of each origin, so an earlier write of the same
+/// origin looks like an ancestor too, although another write may have beaten it in between. Each
+/// entry overwrites exactly one other: its newest ancestor. With the entries in between, the chain
+/// of ancestors is exact.
+#[derive(Debug, Default)]
+struct Ancestry(BTreeMap<Stamp, Seen>);
+
+impl Ancestry {
+    fn note(&mut self, stamp: Stamp, seen: impl FnOnce() -> Seen) {
+        self.0.entry(stamp).or_insert_with(seen);
+        if self.0.len() > KNOWN_PER_HERO_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    /// Returns whether the writer of `entry` had seen `write`.
+    fn had_seen(&self, entry: &EntryRef<'_, '_>, write: Stamp) -> bool {
+        if entry.stamp == write {
+            return true;
+        }
+        let mut seen = entry.seen;
+        loop {
+            match seen.iter().max() {
+                None => return false,
+                Some(parent) if *parent == write => return true,
+                // Ancestors are older than their successors.
+                Some(parent) if parent.hlc <= write.hlc => return false,
+                Some(parent) => match self.0.get(parent) {
+                    Some(known) => seen = known.stamps(),
+                    None => return EntryRef { seen, ..*entry }.had_seen(write),
+                },
+            }
+        }
+    }
+}
+
 /// An acknowledged write that is not settled.
 #[derive(Debug)]
 struct Open {
@@ -64,12 +117,12 @@ struct Open {
 impl Open {
     /// Stores this tombstone if it beats the write, and none is stored whose writer had seen the
     /// write. Returns whether it was stored.
-    fn note_tombstone(&mut self, tombstone: &EntryRef<'_, '_>) -> bool {
-        let write = self.entry.stamp;
+    fn note_tombstone(&mut self, tombstone: &EntryRef<'_, '_>, ancestry: &Ancestry) -> bool {
+        let had_seen = |entry: &EntryRef<'_, '_>| ancestry.had_seen(entry, self.entry.stamp);
         let is_better = self
             .beaten_by
             .as_ref()
-            .is_none_or(|known| !known.had_seen(write) && tombstone.had_seen(write));
+            .is_none_or(|known| !had_seen(&known.as_entry_ref()) && had_seen(tombstone));
         let is_stored = tombstone.rank() > self.entry.rank() && is_better;
         if is_stored {
             self.beaten_by = Some(Arc::new(tombstone.to_entry()));
@@ -82,14 +135,15 @@ impl LostWrites {
     /// Notes a write that was acknowledged at `at`.
     pub(crate) fn acknowledged(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
         if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
-            let writes = self.open.entry(key).or_default();
+            let OpenHero { writes, ancestry } = self.open.entry(key).or_default();
             let mut open = Open { entry: Arc::clone(entry), saved: at, beaten_by: None };
             for tombstone in
                 writes.iter().map(|open| &open.entry).filter(|tombstone| tombstone.is_tombstone())
             {
-                open.note_tombstone(&tombstone.as_entry_ref());
+                open.note_tombstone(&tombstone.as_entry_ref(), ancestry);
             }
             writes.push(open);
+            limit(writes, ancestry);
             self.due.insert(key);
         }
         self.seen(key, &entry.as_entry_ref());
@@ -98,9 +152,11 @@ impl LostWrites {
     /// Notes an entry that some node holds. A tombstone is stored with the writes that it beats,
     /// since it may be collected before they are settled.
     pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_, '_>) {
+        let Some(OpenHero { writes, ancestry }) = self.open.get_mut(&key) else { return };
+        ancestry.note(entry.stamp, || entry.to_entry().seen);
         if entry.rank().is_tombstone {
-            for open in self.open.get_mut(&key).into_iter().flatten() {
-                if open.note_tombstone(entry) {
+            for open in writes {
+                if open.note_tombstone(entry, ancestry) {
                     self.due.insert(key);
                 }
             }
@@ -143,10 +199,10 @@ impl LostWrites {
         let mut lost = Vec::new();
         for _ in 0..at_most {
             let Some(key) = self.due.pop_first() else { break };
-            let Some(writes) = self.open.get_mut(&key) else { continue };
+            let Some(OpenHero { writes, ancestry }) = self.open.get_mut(&key) else { continue };
             let held = holdings(key);
             writes.retain(|open| {
-                let fate = fate(open, &held, &self.incarnations);
+                let fate = fate(open, &held, ancestry, &self.incarnations);
                 if fate == Fate::Lost {
                     let winner = held
                         .iter()
@@ -189,16 +245,29 @@ enum Fate {
     Lost,
 }
 
+/// Settles the oldest write if there are too many.
+fn limit(writes: &mut Vec<Open>, ancestry: &Ancestry) {
+    if writes.len() <= OPEN_PER_HERO_MAX {
+        return;
+    }
+    let (newest, earlier) = writes.split_last().expect("more writes than the limit");
+    let newest = newest.entry.as_entry_ref();
+    let overwritten = earlier.iter().position(|open| ancestry.had_seen(&newest, open.entry.stamp));
+    writes.remove(overwritten.unwrap_or(0));
+}
+
 fn fate(
     open: &Open,
     held: &[Option<Arc<Entry>>],
+    ancestry: &Ancestry,
     incarnations: &BTreeMap<NodeName, Incarnation>,
 ) -> Fate {
     let write = open.entry.stamp;
     // A later tombstone replaces an earlier one, whether or not its writer had seen it: both delete
     // the hero.
     let follows = |entry: &Entry| {
-        entry.had_seen(write) || (open.entry.is_tombstone() && entry.is_tombstone())
+        ancestry.had_seen(&entry.as_entry_ref(), write)
+            || (open.entry.is_tombstone() && entry.is_tombstone())
     };
     // A hero that no node holds live does not return. If no node holds any entry, every node has
     // seen the tombstone and collected it.
@@ -236,14 +305,15 @@ fn fate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gossip::{Hlc, Origin, Stamp};
+    use gossip::{Hlc, Origin};
     use shared::Value;
     use shared::hero::Hero;
 
     const NOW: UnixMillis = UnixMillis(99);
 
     fn stamp(node: &str, incarnation: u64, wall: u64) -> Stamp {
-        let origin = Origin { node: node.parse().unwrap(), incarnation: Incarnation(incarnation) };
+        let origin =
+            Origin { node: node.parse().unwrap(), incarnation: Incarnation::at(incarnation) };
         Stamp { hlc: Hlc { wall: UnixMillis(wall), logical: 0 }, origin }
     }
 
@@ -258,7 +328,7 @@ mod tests {
     ) -> (u64, bool) {
         let key = HeroId::MIN;
         let incarnations =
-            BTreeMap::from([("gotham".parse().unwrap(), Incarnation(gotham_incarnation))]);
+            BTreeMap::from([("gotham".parse().unwrap(), Incarnation::at(gotham_incarnation))]);
         let mut lost_writes = LostWrites::default();
         lost_writes.acknowledged(NOW, key, written);
         lost_writes.settle(
@@ -407,5 +477,128 @@ mod tests {
         let first = live(stamp("gotham", 1, 10), Some(&base));
         assert_eq!(lost_after(&first, [Some(&base), None], 1), (0, false));
         assert_eq!(lost_after(&first, [Some(&base), None], 2), (1, true));
+    }
+
+    #[test]
+    fn open_writes_of_one_hero_are_bounded() {
+        let (key, mut lost_writes) = (HeroId::MIN, LostWrites::default());
+        let mut last: Option<Arc<Entry>> = None;
+        for wall in 1..=80_000 {
+            let write = live(stamp("gotham", 1, wall), last.as_deref());
+            lost_writes.acknowledged(NOW, key, &write);
+            last = Some(write);
+        }
+        let OpenHero { writes, ancestry } = &lost_writes.open[&key];
+        assert_eq!((writes.len(), ancestry.0.len()), (OPEN_PER_HERO_MAX, KNOWN_PER_HERO_MAX));
+        // The newest ones are kept. The last of them vanishes with its writer.
+        lost_writes.settle(
+            NOW,
+            usize::MAX,
+            |_| vec![None],
+            BTreeMap::from([("gotham".parse().unwrap(), Incarnation::at(2))]),
+        );
+        assert_eq!(lost_writes.lost(), OPEN_PER_HERO_MAX as u64);
+        let last = last.map(|last| last.stamp);
+        assert_eq!(lost_writes.listed().last().map(|lost| lost.entry.stamp), last);
+    }
+
+    /// One step of a history: a write at a node, or a node that takes the other's entry.
+    #[derive(Clone, Copy)]
+    enum Act {
+        Write { node: usize, from_copy: bool },
+        Sync { from: usize, to: usize },
+    }
+
+    /// Plays a history, and compares the number of lost writes with a recount that knows the exact
+    /// ancestors of every write. With `fast`, the clock of the first node is ahead.
+    fn check_history(history: &[Act], fast: bool, settles_often: bool) {
+        const NAMES: [&str; 3] = ["gotham", "metropolis", "capitol"];
+        let key = HeroId::MIN;
+        let base = live(stamp("dispatch", 1, 1), None);
+        let mut held = [0; 3].map(|_| Arc::clone(&base));
+        let mut ancestors: BTreeMap<Stamp, Vec<Stamp>> = BTreeMap::from([(base.stamp, vec![])]);
+        let mut lost_writes = LostWrites::default();
+        let mut newest = Arc::clone(&base);
+        let mut saved = Vec::new();
+        let settle = |lost_writes: &mut LostWrites, held: &[Arc<Entry>; 3]| {
+            let cells: Vec<_> = held.iter().cloned().map(Some).collect();
+            lost_writes.settle(NOW, usize::MAX, |_| cells.clone(), BTreeMap::new());
+        };
+        for (step, act) in (1..).zip(history) {
+            match *act {
+                Act::Write { node, from_copy } => {
+                    let is_newer = from_copy && newest.beats(&held[node]);
+                    let over = Arc::clone(if is_newer { &newest } else { &held[node] });
+                    let clock = 10 * step + if fast && node == 0 { 25 } else { 0 };
+                    let wall = clock.max(over.stamp.hlc.wall.0 + 1);
+                    let write = live(stamp(NAMES[node], 1, wall), Some(&over));
+                    let mut seen = ancestors[&over.stamp].clone();
+                    seen.push(over.stamp);
+                    ancestors.insert(write.stamp, seen);
+                    lost_writes.acknowledged(NOW, key, &write);
+                    saved.push(write.stamp);
+                    if write.beats(&newest) {
+                        newest = Arc::clone(&write);
+                    }
+                    held[node] = write;
+                }
+                Act::Sync { from, to } => {
+                    if held[from].beats(&held[to]) {
+                        held[to] = Arc::clone(&held[from]);
+                    }
+                }
+            }
+            if settles_often {
+                settle(&mut lost_writes, &held);
+            }
+        }
+        let last = held.iter().max_by_key(|entry| entry.rank()).map(Arc::clone).unwrap();
+        held = held.map(|_| Arc::clone(&last));
+        settle(&mut lost_writes, &held);
+        let survives =
+            |write: &Stamp| *write == last.stamp || ancestors[&last.stamp].contains(write);
+        let expected: Vec<Stamp> = saved.into_iter().filter(|write| !survives(write)).collect();
+        let mut lost: Vec<Stamp> =
+            lost_writes.listed().iter().map(|lost| lost.entry.stamp).collect();
+        lost.sort_unstable();
+        let mut sorted = expected.clone();
+        sorted.sort_unstable();
+        assert_eq!(lost, sorted, "fast: {fast}, settles often: {settles_often}");
+    }
+
+    /// All histories of four writes at three nodes, with an exchange between two nodes, or none, or
+    /// among all, before each write.
+    #[test]
+    fn lost_writes_of_all_short_histories_are_counted_exactly() {
+        let pairs = [(0, 1), (0, 2), (1, 2)];
+        let exchanges: Vec<Vec<(usize, usize)>> = std::iter::once(vec![])
+            .chain(pairs.iter().map(|(a, b)| vec![(*a, *b), (*b, *a)]))
+            .chain(pairs.iter().map(|(a, b)| vec![(*a, *b)]))
+            .chain([[pairs, pairs]
+                .concat()
+                .iter()
+                .flat_map(|(a, b)| [(*a, *b), (*b, *a)])
+                .collect()])
+            .collect();
+        let mut histories: Vec<Vec<Act>> = vec![vec![]];
+        for number in 0..4 {
+            let mut longer = Vec::new();
+            for history in histories {
+                for exchange in &exchanges[..if number == 0 { 1 } else { exchanges.len() }] {
+                    for (node, from_copy) in [(0, false), (1, false), (2, false), (0, true)] {
+                        let syncs =
+                            exchange.iter().map(|(from, to)| Act::Sync { from: *from, to: *to });
+                        let write = Act::Write { node, from_copy };
+                        longer.push(history.iter().copied().chain(syncs).chain([write]).collect());
+                    }
+                }
+            }
+            histories = longer;
+        }
+        for history in &histories {
+            for (fast, settles_often) in [(false, false), (true, false), (true, true)] {
+                check_history(history, fast, settles_often);
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ struct Fixture {
 
 /// Write number `n` to hero `hero`; by convention a later number is a later write.
 fn entry(n: u64, deleted: bool) -> Arc<Entry> {
-    let origin = Origin { node: "dispatch".parse().unwrap(), incarnation: Incarnation(1) };
+    let origin = Origin { node: "dispatch".parse().unwrap(), incarnation: Incarnation::at(1) };
     let stamp = Stamp { hlc: Hlc { wall: UnixMillis(n), logical: 0 }, origin };
     let value = if deleted { Value::Tombstone } else { Value::Live(Hero::new("Granite".into())) };
     Arc::new(Entry::written(value, stamp, None))
@@ -51,8 +51,8 @@ impl Fixture {
     fn new(holdings: [Holding; 4]) -> Self {
         let city = |(name, holding): (&str, &Holding)| {
             let map = map(holding);
-            let mut city = CityState::new(name.parse().unwrap());
-            city.link_up(Incarnation(1), Duration::ZERO);
+            let mut city = CityState::new(name.parse().unwrap(), 1_000);
+            city.link_up(Incarnation::at(1), Duration::ZERO);
             city.observe(observation(&map), NOW);
             city
         };
@@ -75,7 +75,7 @@ impl Fixture {
 
     fn restarted(mut self, city: usize) -> Self {
         let held = std::mem::take(&mut self.cities[city].entries);
-        self.cities[city].link_up(Incarnation(2), Duration::ZERO);
+        self.cities[city].link_up(Incarnation::at(2), Duration::ZERO);
         let map = map(&held.into_iter().map(|(id, entry)| (id.as_bytes()[0], entry)).collect());
         self.cities[city].observe(observation(&map), NOW);
         self
@@ -147,7 +147,7 @@ impl Fixture {
 
 fn observation(map: &Map) -> Observation {
     Observation {
-        incarnation: Incarnation(1),
+        incarnation: Incarnation::at(1),
         since: 0,
         until: map.changes(),
         wall: NOW.wall,
@@ -205,7 +205,7 @@ fn stopped_city_is_not_counted_as_agreeing() {
 fn nodes_that_refuse_rounds_do_not_agree() {
     let refusing = |node: &str, source: &str| {
         let mut fixture = all_hold(&[1, 2]);
-        let origin = Origin { node: source.parse().unwrap(), incarnation: Incarnation(1) };
+        let origin = Origin { node: source.parse().unwrap(), incarnation: Incarnation::at(1) };
         let ahead = Stamp { hlc: Hlc { wall: UnixMillis(9), logical: 0 }, origin };
         for city in &mut fixture.cities {
             if city.name == origin.node {
