@@ -8,6 +8,8 @@ pub mod message;
 pub mod well_known;
 
 #[cfg(feature = "net")]
+mod certificates;
+#[cfg(feature = "net")]
 mod command_spans;
 #[cfg(feature = "net")]
 pub mod configuration;

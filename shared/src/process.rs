@@ -27,6 +27,7 @@ use gossip::link::{
 use gossip::{Intensity, Machine, NodeName, Now, Origin};
 
 use crate::app::Superheroes;
+use crate::certificates::{self, Certificates};
 use crate::meter::{self, Metric};
 use crate::telemetry;
 
@@ -151,6 +152,11 @@ pub async fn run<M: HeroNode>(
     // Not from the options: with port 0 the system selects the port.
     let address = port.listener.local_addr().context("reading the listening address")?;
     let scheme = if port.tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = &port.tls {
+        let mut certificates = Certificates::new(tls.clone());
+        certificates.report_start(certificates::now());
+        tasks.spawn(certificates.watch(stop.clone()));
+    }
     let supervisor = Supervisor::<M>::new(NodeConfig {
         name,
         cluster,

@@ -59,7 +59,7 @@ pub use exposition::{Exposition, Family, Sample};
 #[cfg(target_os = "linux")]
 pub use forwarder::{Forwarder, LinkFaults, PacketCounts};
 pub use launched::{Launched, processes_at};
-pub use link::{Disconnect, Link, hello, incarnation_now};
+pub use link::{Disconnect, EncryptedStream, Link, encrypted, hello, incarnation_now};
 pub use load::{Load, Requests};
 pub use loopback::own_address;
 #[cfg(target_os = "linux")]

@@ -6,9 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use superhero::Connection;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::error::Error;
@@ -79,39 +78,38 @@ impl Link {
         certificates: &Certificates,
         me: Option<&str>,
     ) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificates.authority()).expect("an authority");
-        let builder =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("this provider's protocol versions")
-                .with_root_certificates(roots);
-        let config = match me {
-            None => builder.with_no_client_auth(),
-            Some(me) => {
-                let certificate =
-                    CertificateDer::from_pem_file(certificates.file(&format!("{me}.pem")))
-                        .expect("a certificate");
-                let key = PrivateKeyDer::from_pem_file(certificates.file(&format!("{me}-key.pem")))
-                    .expect("a key");
-                builder
-                    .with_client_auth_cert(vec![certificate], key)
-                    .expect("a certificate and its key")
-            }
-        };
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let mut connection =
-            ClientConnection::new(Arc::new(config), name).expect("a valid configuration");
-        let mut stream = connect(address);
-        while connection.is_handshaking() {
-            connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
-        }
-        Self::over(Box::new(StreamOwned::new(connection, stream)), address, path, &[]).map_err(
-            |reason| match reason {
-                NotOpened::Refused(status) => status.to_string(),
-                NotOpened::Broken(reason) => reason,
-            },
-        )
+        Self::open_as(address, name, path, certificates.client(me))
+    }
+
+    /// Opens a WebSocket at `path` of the node `name` over TLS with this configuration.
+    ///
+    /// # Errors
+    /// The HTTP status of the refusal, or the TLS error.
+    ///
+    /// # Panics
+    /// If the connection is refused.
+    pub fn open_as(
+        address: SocketAddr,
+        name: &str,
+        path: &str,
+        config: Arc<ClientConfig>,
+    ) -> Result<Self, String> {
+        Self::upgrade(encrypted(address, name, config)?, address, path)
+    }
+
+    /// Opens a WebSocket at `path` on this connection to `address`.
+    ///
+    /// # Errors
+    /// The HTTP status of the refusal, or the error of the connection.
+    pub fn upgrade(
+        stream: EncryptedStream,
+        address: SocketAddr,
+        path: &str,
+    ) -> Result<Self, String> {
+        Self::over(Box::new(stream), address, path, &[]).map_err(|reason| match reason {
+            NotOpened::Refused(status) => status.to_string(),
+            NotOpened::Broken(reason) => reason,
+        })
     }
 
     fn over(
@@ -272,6 +270,31 @@ impl Link {
         let _ = self.socket.close(None);
         let _ = self.read_to_close();
     }
+}
+
+/// A TLS connection.
+pub type EncryptedStream = StreamOwned<ClientConnection, TcpStream>;
+
+/// Connects to the node `name` at `address` over TLS.
+///
+/// # Errors
+/// The TLS error.
+///
+/// # Panics
+/// If the connection is refused.
+#[track_caller]
+pub fn encrypted(
+    address: SocketAddr,
+    name: &str,
+    config: Arc<ClientConfig>,
+) -> Result<EncryptedStream, String> {
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    let mut connection = ClientConnection::new(config, name).expect("a valid configuration");
+    let mut stream = connect(address);
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
+    }
+    Ok(StreamOwned::new(connection, stream))
 }
 
 #[track_caller]

@@ -39,7 +39,7 @@ pub(super) fn examine(known: &Known, findings: &mut Vec<Finding>) {
                 Err(CertificateProblem::Soon(found)) => Finding::warn(
                     check,
                     found,
-                    "issue a new certificate before that, and restart the node",
+                    "issue a new certificate before that, and replace the file; no restart is needed",
                 ),
                 Err(CertificateProblem::Now(found)) => Finding::fail(
                     check,
@@ -85,9 +85,9 @@ fn inspect(
     let parsed = ParsedCertificate::try_from(&end).map_err(|error| wrong(cert, &error))?;
     let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + WARNING);
     let verify_at = |at| verify(&provider, &roots, &end, &chain[1..], at);
-    verify_at(now).map_err(|error| wrong(cert, &described(&error, ca)))?;
+    verify_at(now).map_err(|error| wrong(cert, &described(&error, ca, now)))?;
     verify_client(&provider, &roots, &end, &chain[1..], now)
-        .map_err(|error| wrong(cert, &described(&error, ca)))?;
+        .map_err(|error| wrong(cert, &described(&error, ca, now)))?;
     let name = ServerName::try_from(node).map_err(|error| wrong(cert, &error))?;
     verify_server_name(&parsed, &name)
         .map_err(|_| wrong(cert, &format!("not valid for the name {node}")))?;
@@ -97,11 +97,18 @@ fn inspect(
         if let Err(error) = verify(&provider, &roots, authority, &[], now)
             && is_date_error(&error)
         {
-            return Err(wrong(ca, &described(&error, ca)));
+            return Err(wrong(ca, &described(&error, ca, now)));
         }
     }
-    let later =
-        verify_at(soon).map_err(|error| format!("{}: {}", cert.display(), described(&error, ca)));
+    let mut later = verify_at(soon)
+        .map_err(|error| format!("{}: {}", cert.display(), described(&error, ca, now)));
+    for authority in &authorities {
+        if let Err(error) = verify(&provider, &roots, authority, &[], soon)
+            && is_date_error(&error)
+        {
+            later = later.and(Err(format!("{}: {}", ca.display(), described(&error, ca, now))));
+        }
+    }
     let pem = read_file(key).map_err(|error| wrong(key, &error))?;
     let key_der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(key, &error))?;
     chain.truncate(1);
@@ -170,11 +177,12 @@ fn is_date_error(error: &Error) -> bool {
     )
 }
 
-fn described(error: &Error, ca: &Path) -> String {
+fn described(error: &Error, ca: &Path, now: UnixTime) -> String {
     let date = |time: &UnixTime| at(time.as_secs().saturating_mul(1_000));
     if let Error::InvalidCertificate(invalid) = error {
-        if let CertificateError::ExpiredContext { not_after, .. } = invalid {
-            return format!("expires at {}", date(not_after));
+        if let CertificateError::ExpiredContext { not_after, time } = invalid {
+            let verb = if time.as_secs() > now.as_secs() { "expires" } else { "EXPIRED" };
+            return format!("{verb} at {}", date(not_after));
         }
         if let CertificateError::NotValidYetContext { not_before, .. } = invalid {
             return format!("not valid before {}", date(not_before));

@@ -83,7 +83,7 @@ where
     };
     match (&ended, ended.close_code()) {
         (reason, Some(code)) => close(&mut socket, Some((code, &reason.to_string()))).await,
-        (Ended::Closed | Ended::RefusedByPeer(_), None) => close(&mut socket, None).await,
+        (Ended::Closed | Ended::RefusedByPeer { .. }, None) => close(&mut socket, None).await,
         // The connection failed or timed out, so the peer cannot receive a reason.
         (_, None) => {}
     }
@@ -171,7 +171,8 @@ where
             Ok(None | Some(Ok(Message::Close(None)))) => return Ended::Closed,
             // The codes of this protocol's refusals; see `Ended::close_code`.
             Ok(Some(Ok(Message::Close(Some(close))))) if u16::from(close.code) >= 4000 => {
-                return Ended::RefusedByPeer(close.reason.to_string());
+                let (code, reason) = (close.code.into(), close.reason.to_string());
+                return Ended::RefusedByPeer { code, reason };
             }
             Ok(Some(Ok(Message::Close(Some(_))))) => return Ended::Closed,
             // Pings are answered by the WebSocket library. Both restart the timeout.

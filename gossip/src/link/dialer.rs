@@ -10,13 +10,14 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tracing::{debug, warn};
 
 use crate::id::NodeName;
 use crate::link::connection::{self, Reports};
 use crate::link::handshake::Identity;
+use crate::link::log_limit::{Due, LogLimit, without_digits};
 use crate::link::outcome::{ConnectionEvent, End};
 use crate::link::tls::{self, Stream, Tls};
 use crate::machine::LinkDown;
@@ -51,7 +52,7 @@ pub(super) async fn keep_dialing<A: Application>(
     mut linked: watch::Receiver<BTreeSet<NodeName>>,
 ) {
     let (me, peer, events) = (dialer.identity.me.node, dialer.peer, &dialer.reports.events);
-    let mut retry = Retry { pause: BACKOFF_MIN, logged: String::new() };
+    let mut retry = Retry { pause: BACKOFF_MIN, logged: LogLimit::default() };
     while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
         // Both ends may dial, and one link is enough. The lesser name dials at once, the greater
         // one only if no link was made in time.
@@ -70,11 +71,13 @@ pub(super) async fn keep_dialing<A: Application>(
         let cause = match looked_up {
             Ok(Ok(addresses)) => dialer.try_each(addresses, &linked, &mut retry).await,
             Ok(Err(error)) => {
-                retry.log_once(peer, &dialer.address, &error.to_string());
+                let error = error.to_string();
+                retry.log(peer, &dialer.address, without_digits(&error), &error);
                 Some(LinkDown::Lost)
             }
             Err(_) => {
-                retry.log_once(peer, &dialer.address, "name resolution timed out");
+                let error = "name resolution timed out";
+                retry.log(peer, &dialer.address, error.to_owned(), error);
                 Some(LinkDown::TimedOut)
             }
         };
@@ -96,16 +99,15 @@ pub(super) async fn keep_dialing<A: Application>(
 struct Retry {
     /// The maximum pause before the next attempt.
     pause: Duration,
-    /// The reason logged last.
-    logged: String,
+    /// The causes logged recently.
+    logged: LogLimit<String>,
 }
 
 impl Retry {
-    /// Logs the reason for a failed attempt, unless it was the last one logged.
-    fn log_once(&mut self, peer: NodeName, address: &str, reason: &str) {
-        if self.logged != reason {
-            warn!(%peer, %address, "cannot link: {reason}");
-            reason.clone_into(&mut self.logged);
+    /// Logs the reason for a failed attempt, unless its cause was logged recently.
+    fn log(&self, peer: NodeName, address: &str, cause: String, reason: &str) {
+        if let Some(Due { unlogged }) = self.logged.due(cause, Instant::now()) {
+            warn!(%peer, %address, unlogged, "cannot link: {reason}");
         }
     }
 }
@@ -140,7 +142,8 @@ impl<A: Application> Dialer<A> {
                     continue;
                 }
                 Ok(Err(error)) => {
-                    retry.log_once(*peer, &address, &error.to_string());
+                    let error = error.to_string();
+                    retry.log(*peer, &address, without_digits(&error), &error);
                     cause = LinkDown::Lost;
                     continue;
                 }
@@ -154,10 +157,10 @@ impl<A: Application> Dialer<A> {
             cause = LinkDown::Lost;
             // A refusal will probably be repeated, so it does not reset the pause.
             if ended.is_refusal() {
-                retry.log_once(*peer, &address, &ended.to_string());
+                retry.log(*peer, &address, ended.repeated(), &ended.to_string());
             } else {
                 debug!(%peer, "link ended: {ended}");
-                *retry = Retry { pause: BACKOFF_MIN, logged: String::new() };
+                retry.pause = BACKOFF_MIN;
                 break;
             }
         }

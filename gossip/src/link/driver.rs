@@ -3,11 +3,13 @@
 //! Invariants: one task owns the machine, so no lock is needed. Deadlines are checked before each
 //! wait, so a steady flow of input does not starve the timers.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug, info, warn};
@@ -22,6 +24,7 @@ use crate::link::dialer::{self, Dialer};
 use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
+use crate::link::log_limit::{Due, LogLimit};
 use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
 use crate::link::progress::{Progress, STEP_INTERVAL};
 use crate::link::table::Links;
@@ -83,6 +86,10 @@ struct Driver<'a, M: Machine, F, H> {
     identity: Identity,
     reports: Reports<M::App>,
     unauthenticated: Arc<Semaphore>,
+    /// The ends of incoming connections logged recently, by cause and address.
+    logged: Arc<LogLimit<(String, IpAddr)>>,
+    /// The senders of refused control frames logged recently.
+    refused_controls: LogLimit<NodeName>,
     last_tick_ended: Duration,
 }
 
@@ -199,6 +206,8 @@ where
             identity,
             reports,
             unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED_MAX)),
+            logged: Arc::default(),
+            refused_controls: LogLimit::default(),
             last_tick_ended: Duration::ZERO,
         }
     }
@@ -275,13 +284,19 @@ where
                 if Some(from) == self.controller {
                     self.apply(control)?;
                 } else {
-                    warn!(%from, "control frame refused: not sent by the controller");
+                    self.refuse_control(from);
                 }
             } else {
                 self.handle(input);
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn refuse_control(&self, from: NodeName) {
+        if let Some(Due { unlogged }) = self.refused_controls.due(from, Instant::now()) {
+            warn!(%from, unlogged, "control frame refused: not sent by the controller");
+        }
     }
 
     /// Passes an input to the machine, and to telemetry, hooks and reports.
@@ -328,23 +343,45 @@ where
         let Incoming { socket, address, certificate, permit } = incoming;
         let Ok(unauthenticated) = Arc::clone(&self.unauthenticated).try_acquire_owned() else {
             self.reports.telemetry.peer_refused("too_many");
-            warn!(%address, "connection refused: too many unauthenticated peers");
+            log_too_many(&self.logged, address);
             return;
         };
         let (identity, reports) = (self.identity.clone(), self.reports.clone());
+        let logged = Arc::clone(&self.logged);
         let link = async move {
             let _permit = permit;
             let (end, peer) = (End::Listener(certificate), Some(unauthenticated));
-            let ended = connection::run(socket, end, &identity, &address, &reports, peer).await;
+            let name = address.to_string();
+            let ended = connection::run(socket, end, &identity, &name, &reports, peer).await;
             if let Some(reason) = ended.refusal_text() {
                 reports.telemetry.peer_refused(reason);
             }
-            if matches!(ended, ConnectionEnded::Closed | ConnectionEnded::OwnEnd) {
-                debug!(%address, "link ended: {ended}");
-            } else {
-                warn!(%address, "link ended: {ended}");
-            }
+            log_end(&logged, address, &ended);
         };
         self.tasks.spawn(freezable(self.controls.frozen(), link).in_current_span());
+    }
+}
+
+/// Logs the end of an incoming connection, unless its cause was logged recently.
+fn log_end(logged: &LogLimit<(String, IpAddr)>, address: SocketAddr, ended: &ConnectionEnded) {
+    // The table of links logs the peers that it refuses.
+    let is_logged = matches!(
+        ended,
+        ConnectionEnded::Closed | ConnectionEnded::OwnEnd | ConnectionEnded::Refused(_)
+    );
+    if is_logged {
+        debug!(%address, "link ended: {ended}");
+    } else if let Some(Due { unlogged }) =
+        logged.due((ended.repeated(), address.ip()), Instant::now())
+    {
+        warn!(%address, unlogged, "link ended: {ended}");
+    }
+}
+
+/// Logs that a connection was dropped, unless that was logged recently.
+pub(super) fn log_too_many(logged: &LogLimit<(String, IpAddr)>, address: SocketAddr) {
+    let reason = "too many unauthenticated peers";
+    if let Some(Due { unlogged }) = logged.due((reason.to_owned(), address.ip()), Instant::now()) {
+        warn!(%address, unlogged, "connection refused: {reason}");
     }
 }

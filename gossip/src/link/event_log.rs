@@ -1,11 +1,49 @@
 //! The log messages of a replica's events, with their levels.
 
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::id::NodeName;
+use crate::link::log_limit::{Due, LogLimit};
 use crate::replica::Event;
 
-/// Logs an event, with its data as fields.
-pub(super) fn log(event: &Event) {
+/// The log of a replica's events. A peer whose rounds are refused is pulled from again and again,
+/// so each refusal is logged once, and then at most once a minute.
+#[derive(Debug, Default)]
+pub(super) struct EventLog {
+    refusals: LogLimit<Refusal>,
+}
+
+/// A cause of refused rounds: the kind, the peer, and the writer if it is another node.
+type Refusal = (&'static str, NodeName, Option<NodeName>);
+
+impl EventLog {
+    /// Logs an event, with its data as fields.
+    pub(super) fn log(&self, event: &Event) {
+        match refusal(event) {
+            None => log(event, None),
+            Some(refusal) => {
+                if let Some(Due { unlogged }) = self.refusals.due(refusal, Instant::now()) {
+                    log(event, unlogged);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the cause of an event that repeats with every round.
+fn refusal(event: &Event) -> Option<Refusal> {
+    let (source, writer) = match event {
+        Event::TooFarAhead { source, writer, .. } => (source, Some(writer.node)),
+        Event::Fenced { source } | Event::OriginStolen { source } => (source, None),
+        Event::Diverged { peer } => return Some(("diverged", peer.node, None)),
+        _ => return None,
+    };
+    Some((event.refusal()?, source.node, writer))
+}
+
+/// Logs an event. `unlogged` equal ones before it were not logged.
+fn log(event: &Event, unlogged: Option<u64>) {
     match event {
         Event::Adopted { source, writes } => {
             warn!(
@@ -23,7 +61,7 @@ pub(super) fn log(event: &Event) {
         }
         Event::Forgotten { member } => warn!(%member, "member forgotten"),
         Event::Fenced { source } => {
-            warn!(%source, "round refused: its source has a later incarnation");
+            warn!(%source, unlogged, "round refused: its source has a later incarnation");
         }
         // Rounds without changes are frequent, so they are logged only at debug level.
         Event::Committed { source, entries, changed: 0, full } => {
@@ -44,30 +82,70 @@ pub(super) fn log(event: &Event) {
                 %source,
                 %writer,
                 ahead_ms,
+                unlogged,
                 "round refused: a stamp is too far ahead of this node's clock"
             );
         }
         Event::OriginStolen { source } => {
-            error!(%source, "a round contains writes that this incarnation never made: another process has its \
-                 origin, or the source is faulty");
+            error!(
+                %source,
+                unlogged,
+                "a round contains writes that this incarnation never made: another process has its \
+                 origin, or the source is faulty"
+            );
         }
         Event::Diverged { peer } => {
-            error!(%peer, "DIVERGED: the peer covers the same writes and holds different entries");
+            error!(
+                %peer,
+                unlogged,
+                "DIVERGED: the peer covers the same writes and holds different entries"
+            );
         }
         Event::Repaired { peer, entries } => {
-            warn!(%peer, entries, "repaired: took entries from the peer that were missing here");
+            warn!(%peer, entries, unlogged, "repaired: took entries from the peer that were missing here");
         }
         Event::NotMember { source, writer } => {
             let source = source.node;
-            error!(%source, %writer, "round refused: it contains writes of a node that is not a member");
+            error!(%source, %writer, unlogged, "round refused: it contains writes of a node that is not a member");
         }
         Event::TooManyIncarnations { source, node } => {
             let source = source.node;
-            error!(%source, %node, "round refused: it contains too many incarnations of one node");
+            error!(%source, %node, unlogged, "round refused: it contains too many incarnations of one node");
         }
         Event::GivenUp { source } => debug!(%source, "pull given up"),
         Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
         Event::Joined { through: None } => info!("joined as the first member: no other had joined"),
         Event::Superseded { by, .. } => warn!(%by, "a later incarnation of this name exists"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::id::{Incarnation, Origin};
+
+    fn node(name: &str, incarnation: u64) -> Origin {
+        let node = name.parse().expect("a name");
+        Origin { node, incarnation: Incarnation(incarnation) }
+    }
+
+    #[test]
+    fn refusals_of_a_peer_are_one_cause_whatever_their_details() {
+        let ahead = |source, writer, ahead_ms| Event::TooFarAhead { source, writer, ahead_ms };
+        let (gotham, capitol) = (node("gotham", 1), node("capitol", 1));
+        let first = refusal(&ahead(gotham, capitol, 2_001));
+        assert!(first.is_some());
+        assert_eq!(refusal(&ahead(node("gotham", 2), node("capitol", 9), 3_000)), first);
+        for other in [
+            ahead(capitol, capitol, 2_001),
+            ahead(gotham, gotham, 2_001),
+            Event::Fenced { source: gotham },
+            Event::OriginStolen { source: gotham },
+            Event::Diverged { peer: gotham },
+        ] {
+            assert!(refusal(&other).is_some_and(|other| Some(other) != first), "{other:?}");
+        }
+        assert_eq!(refusal(&Event::GivenUp { source: gotham }), None);
     }
 }

@@ -75,9 +75,8 @@ where
                     .send(ConnectionEvent::RunningElsewhere { peer: peer.node.node, incarnation })
                     .await
                     .map_err(|_| Ended::OwnEnd)?;
-                return Err(Ended::RefusedByPeer(
-                    LinkRefusal::RunningElsewhere { name, running: incarnation }.to_string(),
-                ));
+                let refusal = LinkRefusal::RunningElsewhere { name, running: incarnation };
+                return Err(Ended::RefusedByPeer { code: 4004, reason: refusal.to_string() });
             }
             ask_driver(peer, end, address, events).await?.map_err(Ended::Refused)
         }
@@ -151,6 +150,9 @@ where
     if certificate.is_some_and(|certificate| !certificate.is_for(peer.node.node)) {
         return Err(Ended::AnothersCertificate(peer.node.node));
     }
+    if let Some(certificate) = certificate {
+        certificate.verify().map_err(Ended::Certificate)?;
+    }
     let ours = identity.hello();
     socket.send(Message::binary(ours.clone())).await?;
     let context: [&[u8]; 2] = [&theirs, &ours];
@@ -196,7 +198,8 @@ where
                 return Err(WireError::NotHello.into());
             }
             Some(Ok(Message::Close(Some(close)))) => {
-                return Err(Ended::RefusedByPeer(close.reason.to_string()));
+                let (code, reason) = (close.code.into(), close.reason.to_string());
+                return Err(Ended::RefusedByPeer { code, reason });
             }
             Some(Ok(Message::Close(None))) | None => return Err(Ended::Closed),
             Some(Err(error)) => return Err(error.into()),

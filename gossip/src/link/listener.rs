@@ -9,7 +9,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +35,12 @@ use tracing::{debug, warn};
 
 use crate::link::connection;
 use crate::link::connection_limit::{ConnectionLimit, Permit};
+use crate::link::driver::log_too_many;
 use crate::link::header_timer::observed;
+use crate::link::log_limit::{Due, LogLimit, without_digits};
 use crate::link::problem::Problem;
 use crate::link::telemetry::Telemetry;
-use crate::link::tls::{Certificate, Stream, Tls};
+use crate::link::tls::{self, Certificate, Stream, Tls};
 use crate::link::upgrade::{Socket, not_upgraded, upgrade};
 
 /// The pause after a failure to accept, usually for lack of file descriptors.
@@ -98,7 +100,7 @@ pub struct Port {
 /// An incoming connection of a peer that is not authenticated yet.
 pub(super) struct Incoming {
     pub(super) socket: Socket,
-    pub(super) address: String,
+    pub(super) address: SocketAddr,
     pub(super) certificate: Option<Certificate>,
     /// The permit of the connection.
     pub(super) permit: Arc<Permit>,
@@ -121,6 +123,8 @@ struct ClusterRoute {
     incoming: mpsc::Sender<Incoming>,
     frame_bytes_max: usize,
     telemetry: Arc<dyn Telemetry>,
+    /// The refusals logged recently.
+    logged: Arc<LogLimit<(String, IpAddr)>>,
 }
 
 /// Returns the route `/cluster`, which sends connecting peers to `incoming`.
@@ -129,12 +133,12 @@ pub(super) fn cluster_route(
     frame_bytes_max: usize,
     telemetry: Arc<dyn Telemetry>,
 ) -> Router {
-    let state = ClusterRoute { incoming, frame_bytes_max, telemetry };
+    let state = ClusterRoute { incoming, frame_bytes_max, telemetry, logged: Arc::default() };
     Router::new().route("/cluster", get(connect)).with_state(state)
 }
 
 async fn connect(
-    State(ClusterRoute { incoming, frame_bytes_max, telemetry }): State<ClusterRoute>,
+    State(ClusterRoute { incoming, frame_bytes_max, telemetry, logged }): State<ClusterRoute>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Extension(caller): Extension<Caller>,
     Extension(permit): Extension<Arc<Permit>>,
@@ -155,14 +159,10 @@ async fn connect(
         }
     };
     upgrade(request, connection::limits(frame_bytes_max), async move |socket| {
-        let address = address.to_string();
         // If the queue is full the peer is dropped, and dials again later.
-        if incoming
-            .try_send(Incoming { socket, address: address.clone(), certificate, permit })
-            .is_err()
-        {
+        if incoming.try_send(Incoming { socket, address, certificate, permit }).is_err() {
             telemetry.peer_refused("too_many");
-            warn!(%address, "connection refused: too many unauthenticated peers");
+            log_too_many(&logged, address);
         }
     })
 }
@@ -172,6 +172,7 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
     let Port { listener, tls, limits } = port;
     let permits = ConnectionLimit::new(limits.connections, limits.connections_per_address);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let (not_accepted, not_encrypted) = (LogLimit::default(), Arc::new(LogLimit::default()));
     loop {
         let (stream, address) = tokio::select! {
             () = stop.cancelled() => return,
@@ -180,7 +181,9 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
                 Err(error) => {
                     // Usually the process is out of file descriptors, and others will be closed.
                     // Without a pause the loop would spin.
-                    warn!("cannot accept a connection: {error}");
+                    if let Some(Due { unlogged }) = not_accepted.due(error.kind(), Instant::now()) {
+                        warn!(unlogged, "cannot accept a connection: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -207,6 +210,7 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
             continue;
         };
         let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        let not_encrypted = Arc::clone(&not_encrypted);
         tasks.spawn(async move {
             // In the task, so that a slow TLS handshake does not block accepting.
             let opened = tokio::select! {
@@ -218,10 +222,23 @@ pub async fn serve(port: Port, router: Router, stop: CancellationToken, tasks: T
                     let client = Client { address, caller, permit: Arc::new(permit) };
                     serve_connection(stream, client, router, limits, stop).await;
                 }
-                Ok(Err(error)) => debug!(%address, "TLS handshake failed: {error}"),
+                Ok(Err(error)) => log_not_encrypted(&not_encrypted, address, &error),
                 Err(_) => debug!(%address, "TLS handshake timed out"),
             }
         });
+    }
+}
+
+/// Logs that there is no TLS connection. A certificate that is refused is probably that of a node,
+/// so it is a warning, unless its cause was logged recently.
+fn log_not_encrypted(logged: &LogLimit<(String, IpAddr)>, address: SocketAddr, error: &io::Error) {
+    if !tls::is_refused_certificate(error) {
+        debug!(%address, "TLS handshake failed: {error}");
+        return;
+    }
+    let cause = (without_digits(&error.to_string()), address.ip());
+    if let Some(Due { unlogged }) = logged.due(cause, Instant::now()) {
+        warn!(%address, unlogged, "the certificate of a client is refused: {error}");
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_tungstenite::tungstenite;
 
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::close::close_code;
+use crate::link::log_limit::without_digits;
 use crate::link::tls::Certificate;
 use crate::machine::LinkDown;
 use crate::membership::LinkRefusal;
@@ -60,10 +61,16 @@ pub(super) enum Ended {
     AnotherName(NodeName),
     #[error("the certificate does not name {0}")]
     AnothersCertificate(NodeName),
+    #[error("the certificate is refused: {0}")]
+    Certificate(rustls::Error),
     #[error(transparent)]
     Refused(#[from] LinkRefusal),
-    #[error("refused by the peer: {0}")]
-    RefusedByPeer(String),
+    #[error("refused by the peer: {reason}")]
+    RefusedByPeer {
+        /// The close code.
+        code: u16,
+        reason: String,
+    },
     #[error("expected binary messages, received text")]
     NotBinary,
     #[error("timed out")]
@@ -84,7 +91,7 @@ impl Ended {
         match self {
             Self::NoHello | Self::Wire(WireError::NotHello) => Some(4000),
             Self::Wire(WireError::Version { .. }) => Some(4001),
-            Self::Cookie | Self::AnothersCertificate(_) => Some(4002),
+            Self::Cookie | Self::AnothersCertificate(_) | Self::Certificate(_) => Some(4002),
             Self::Refused(LinkRefusal::OwnName(_)) | Self::AnotherName(_) => Some(4003),
             Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some(4004),
             Self::Refused(LinkRefusal::NotMember(_)) => Some(4005),
@@ -93,7 +100,7 @@ impl Ended {
             Self::OwnEnd => Some(1001),
             Self::TooLarge { .. } => Some(1011),
             Self::Broken(error) => close_code(error),
-            Self::TimedOut | Self::Closed | Self::RefusedByPeer(_) => None,
+            Self::TimedOut | Self::Closed | Self::RefusedByPeer { .. } => None,
         }
     }
 
@@ -105,8 +112,9 @@ impl Ended {
             | Self::Cookie
             | Self::AnotherName(_)
             | Self::AnothersCertificate(_)
+            | Self::Certificate(_)
             | Self::Refused(_)
-            | Self::RefusedByPeer(_) => true,
+            | Self::RefusedByPeer { .. } => true,
             Self::NotBinary
             | Self::TimedOut
             | Self::Closed
@@ -125,18 +133,27 @@ impl Ended {
             Self::Wire(WireError::Version { .. }) => Some("version"),
             Self::Wire(WireError::Malformed(_)) => Some("malformed"),
             Self::Cookie => Some("cookie"),
-            Self::AnothersCertificate(_) => Some("certificate"),
+            Self::AnothersCertificate(_) | Self::Certificate(_) => Some("certificate"),
             Self::Refused(LinkRefusal::OwnName(_)) => Some("own_name"),
             Self::Refused(LinkRefusal::NotMember(_)) => Some("not_a_member"),
             Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some("alive_elsewhere"),
             Self::AnotherName(_)
-            | Self::RefusedByPeer(_)
+            | Self::RefusedByPeer { .. }
             | Self::NotBinary
             | Self::TimedOut
             | Self::Closed
             | Self::Broken(_)
             | Self::TooLarge { .. }
             | Self::OwnEnd => None,
+        }
+    }
+
+    /// Returns the end as a cause that does not change from one connection to the next, for limits
+    /// on log lines. The text of the peer is no part of it.
+    pub(super) fn repeated(&self) -> String {
+        match self {
+            Self::RefusedByPeer { code, .. } => format!("refused by the peer with {code}"),
+            other => without_digits(&other.to_string()),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::link::clock::SystemClock;
 use crate::link::config::ClusterConfig;
 use crate::link::control::Controls;
 use crate::link::driver::{self, Ended, Environment};
-use crate::link::event_log::log;
+use crate::link::event_log::EventLog;
 use crate::link::listener::{self, Incoming};
 use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
@@ -107,6 +107,8 @@ pub struct Supervisor<M: Machine> {
     incoming: (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>),
     ready: watch::Sender<bool>,
     progress: Progress,
+    /// Kept over incarnations, so that a new one does not log a refusal again.
+    log: EventLog,
 }
 
 impl<M: Node> Supervisor<M> {
@@ -119,6 +121,7 @@ impl<M: Node> Supervisor<M> {
             incoming: mpsc::channel(INCOMING_MAX),
             ready: watch::Sender::new(false),
             progress: Progress::start(),
+            log: EventLog::default(),
             config,
         }
     }
@@ -221,7 +224,7 @@ impl<M: Node> Supervisor<M> {
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
         // At level error, so that every log line that passes a filter also gets this span.
         let span = error_span!("incarnation", incarnation = me.incarnation.number());
-        let Self { config, clock, controls, incoming, ready, progress } = self;
+        let Self { config, clock, controls, incoming, ready, progress, log } = self;
         let environment = Environment {
             cluster: &config.cluster,
             clock,
@@ -234,7 +237,7 @@ impl<M: Node> Supervisor<M> {
         };
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {
-                log(event);
+                log.log(event);
                 if let replica::Event::Joined { .. } = event {
                     ready.send_replace(true);
                 } else if let replica::Event::Superseded { by, halts } = event {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::connection;
 use crate::link::faults::Faults;
-use crate::link::outcome::{Admitted, ConnectionEvent, End};
+use crate::link::log_limit::{Due, LogLimit};
+use crate::link::outcome::{Admitted, ConnectionEvent, End, Ended};
 use crate::link::telemetry::Telemetry;
 use crate::machine::{Input, LinkDown};
 use crate::membership::{LinkRefusal, Roster};
@@ -42,6 +44,8 @@ pub(super) struct Links<A: Application> {
     /// The links dropped here whose loss is not reported to the machine yet.
     lost: Vec<NodeName>,
     next_connection: u64,
+    /// The refusals logged recently, by peer and reason.
+    refusals: LogLimit<(NodeName, Option<&'static str>)>,
 }
 
 /// An admitted peer, with the resulting inputs of the machine.
@@ -58,6 +62,7 @@ impl<A: Application> Links<A> {
             linked: watch::Sender::default(),
             lost: Vec::new(),
             next_connection: 1,
+            refusals: LogLimit::default(),
         }
     }
 
@@ -145,15 +150,9 @@ impl<A: Application> Links<A> {
     ) -> Admission<A, C> {
         let incarnation = |(name, link): (&NodeName, &Link<A>)| (*name, link.peer.incarnation);
         let linked: BTreeMap<NodeName, Incarnation> = self.links.iter().map(incarnation).collect();
-        self.roster.admit(peer, joined, &linked).inspect_err(|refusal| {
-            let held_by = self.links.get(&peer.node).map(|link| &*link.address);
-            match (refusal, held_by) {
-                (LinkRefusal::RunningElsewhere { .. }, Some(held_by)) => {
-                    warn!(%address, %peer, %held_by, "refused: {refusal}");
-                }
-                _ => warn!(%address, %peer, "refused: {refusal}"),
-            }
-        })?;
+        self.roster
+            .admit(peer, joined, &linked)
+            .inspect_err(|refusal| self.log(refusal, peer, &address))?;
         let dialled_by = match end {
             End::Dialer(_) => self.me.node,
             End::Listener(_) => peer.node,
@@ -185,6 +184,19 @@ impl<A: Application> Links<A> {
         self.links.insert(peer.node, Link { connection, peer, dialled_by, address, outgoing });
         self.publish();
         Ok((admitted, inputs))
+    }
+
+    /// Logs a refusal, unless it was logged recently.
+    fn log(&self, refusal: &LinkRefusal, peer: Origin, address: &str) {
+        let cause = (peer.node, Ended::from(refusal.clone()).refusal_text());
+        let Some(Due { unlogged }) = self.refusals.due(cause, Instant::now()) else { return };
+        let held_by = self.links.get(&peer.node).map(|link| &*link.address);
+        match (refusal, held_by) {
+            (LinkRefusal::RunningElsewhere { .. }, Some(held_by)) => {
+                warn!(%address, %peer, %held_by, unlogged, "refused: {refusal}");
+            }
+            _ => warn!(%address, %peer, unlogged, "refused: {refusal}"),
+        }
     }
 
     fn remove(&mut self, peer: NodeName) {

@@ -25,6 +25,15 @@ pub(crate) const LOG_LINES_DROPPED: Metric = Metric::new(
     "Log lines dropped because the reader of standard output did not read them.",
 );
 
+pub(crate) const CERTIFICATE_EXPIRY: Metric = Metric::new(
+    "superhero_certificate_expiry_time_seconds",
+    Gauge,
+    Seconds,
+    "Expiry of the certificate of the node, and of the first CA certificate to expire, in seconds \
+     since 1970. 0 without TLS.",
+)
+.by(&[("certificate", &["node", "ca"])]);
+
 pub(crate) const STARTED: Metric = Metric::new(
     "superhero_gossip_rounds_started_total",
     Counter,
@@ -239,6 +248,7 @@ pub(crate) const PROCESS_START: Metric = Metric::new(
 pub const ALL: &[Metric] = &[
     BUILD,
     LOG_LINES_DROPPED,
+    CERTIFICATE_EXPIRY,
     STARTED,
     ENDED,
     GIVEN_UP,

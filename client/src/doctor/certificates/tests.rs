@@ -76,8 +76,17 @@ fn certificate_is_a_warning_two_weeks_before_its_expiry() {
         "{:?}",
         issued.inspected(20)
     );
-    assert_rejected(issued.inspected(40), "expires at 2030-01-01");
-    assert_rejected(authority.issue("gotham", 2029).inspected(1), "expires at 2029-01-01");
+    assert_rejected(issued.inspected(40), "EXPIRED at 2030-01-01");
+    assert_rejected(authority.issue("gotham", 2029).inspected(1), "EXPIRED at 2029-01-01");
+    let authority = Authority::until(2030);
+    assert!(
+        matches!(
+            &authority.issue("gotham", 2040).inspected(20),
+            Err(CertificateProblem::Soon(why)) if why.contains("ca: expires at 2030-01-01")
+        ),
+        "{:?}",
+        authority.inspected(20)
+    );
 }
 
 #[test]
@@ -90,7 +99,7 @@ fn mismatch_of_name_key_or_ca_is_reported() {
     fs::write(authority.path("ca"), Authority::until(2040).issuer.pem()).unwrap();
     assert_rejected(authority.inspected(1), "not signed by the CA in");
     let ended = Authority::until(2029);
-    assert_rejected(ended.issue("gotham", 2040).inspected(1), "ca: expires at 2029-01-01");
+    assert_rejected(ended.issue("gotham", 2040).inspected(1), "ca: EXPIRED at 2029-01-01");
 }
 
 #[test]
