@@ -32,17 +32,21 @@ pub(crate) enum Failure {
 impl Failure {
     /// Prints the reason to standard error, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        let (code, message) = match self {
-            Self::Usage(error) => return answered(&error),
-            Self::No(message) => (1, Some(message)),
-            Self::Printed => (1, None),
-            Self::Unusable(message) => (2, Some(message)),
-            Self::NoAnswer(message) => (3, Some(message)),
-            Self::Unknown(message) => (4, Some(message)),
-            Self::Closed => (0, None),
+        let code = match &self {
+            Self::Usage(error) => return answered(error),
+            Self::No(_) | Self::Printed => 1,
+            Self::Unusable(_) => 2,
+            Self::NoAnswer(_) => 3,
+            Self::Unknown(_) => 4,
+            Self::Closed => 0,
         };
-        if let Some(message) = message {
-            note(&format!("error: {message}"));
+        match &self {
+            Self::No(message) | Self::NoAnswer(message) | Self::Unknown(message) => {
+                note(&format!("error: {message}"));
+            }
+            // Errors of local files show the lines of the file.
+            Self::Unusable(message) => note_lines(&format!("error: {message}")),
+            Self::Usage(_) | Self::Printed | Self::Closed => {}
         }
         ExitCode::from(code)
     }
@@ -87,8 +91,14 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Prints lines to standard error.
+/// Prints a line to standard error. The text may contain texts of dispatch.
 pub(crate) fn note(text: &str) {
+    // A closed standard error must not change the exit code.
+    let _ = writeln!(io::stderr(), "{}", clean(text));
+}
+
+/// Prints lines to standard error. The text must not contain texts of dispatch.
+fn note_lines(text: &str) {
     let lines: Vec<String> = text.lines().map(clean).collect();
     // A closed standard error must not change the exit code.
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));

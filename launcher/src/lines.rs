@@ -3,8 +3,8 @@
 //!
 //! Invariant: no output of a child and no state of the terminal blocks a child or the launcher. A
 //! bounded queue is between them and a thread that writes; lines that do not fit are dropped and
-//! counted. Lines of children are bytes and are passed on unchanged; writing to a closed terminal
-//! has no effect.
+//! counted. A line of a child is one line with its prefix, and acts on no terminal: control
+//! characters and bytes that are not UTF-8 are escaped. Writing to a closed terminal has no effect.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,8 +15,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
+use shared::escape::escaped;
+
 /// The longest piece of a line, in bytes; longer lines are split.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
+/// The mark of the second and further pieces of a line.
+const CONTINUED: &str = "\u{2026} ";
 /// The number of lines that wait for the terminal.
 const LINES_MAX: usize = 4_096;
 
@@ -120,17 +124,48 @@ fn grouped(number: u64) -> String {
 /// Prints every line of a child until its output ends.
 pub(crate) async fn show(lines: impl AsyncRead + Unpin, prefix: &str, terminal: &Terminal) {
     let mut lines = BufReader::new(lines);
+    let (mut piece, mut is_continued) = (Vec::new(), false);
     loop {
-        let mut line = prefix.as_bytes().to_vec();
-        match (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        match (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut piece).await {
+            Ok(0) if piece.is_empty() => return,
+            Err(_) => return,
+            Ok(read) => {
+                let is_end = read == 0 || piece.ends_with(b"\n");
+                let rest = if is_end { Vec::new() } else { cut_character(&mut piece) };
+                let text = printable(piece.strip_suffix(b"\n").unwrap_or(&piece));
+                let mark = if is_continued { CONTINUED } else { "" };
+                terminal.push(format!("{prefix}{mark}{text}\n").into_bytes());
+                (piece, is_continued) = (rest, !is_end);
+            }
         }
-        if line.last() != Some(&b'\n') {
-            line.push(b'\n');
-        }
-        terminal.push(line);
     }
+}
+
+/// Removes the beginning of a character from the end of a piece, and returns it.
+fn cut_character(piece: &mut Vec<u8>) -> Vec<u8> {
+    match std::str::from_utf8(piece) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            piece.split_off(error.valid_up_to())
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+/// Returns the bytes of a line as text. Tabs are kept.
+fn printable(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for chunk in line.utf8_chunks() {
+        let parts = chunk.valid().split_inclusive('\t');
+        for part in parts {
+            let (part, tab) = part.strip_suffix('\t').map_or((part, ""), |part| (part, "\t"));
+            text.push_str(&escaped(part));
+            text.push_str(tab);
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
 }
 
 /// Prints to standard error, and gives up if it accepts no output in time.
@@ -179,8 +214,27 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_passed_on_unchanged() {
-        assert_eq!(shown(b"\xff\xfe\xc3\nafter\n"), b"gotham | \xff\xfe\xc3\ngotham | after\n");
+    fn line_of_a_child_is_one_line_and_acts_on_no_terminal() {
+        let output = "a\r\u{1b}[2J\0\u{9b}\u{85}\u{2028}\u{202e}\tb\nafter\n";
+        let text = String::from_utf8(shown(output.as_bytes())).expect("text");
+        assert_eq!(
+            text,
+            "gotham | a\\r\\u{1b}[2J\\u{0}\\u{9b}\\u{85}\\u{2028}\\u{202e}\tb\n\
+             gotham | after\n"
+        );
+        assert_eq!(
+            shown(b"\xff\xfe\x9b2J\xc3\nafter\n"),
+            b"gotham | \\xff\\xfe\\x9b2J\\xc3\ngotham | after\n"
+        );
+    }
+
+    #[test]
+    fn characters_at_the_limit_of_a_piece_stay_whole() {
+        let long = format!("x{}", "\u{e9}".repeat(20_000));
+        let text = String::from_utf8(shown(long.as_bytes())).expect("text");
+        assert_eq!(text.matches('\u{e9}').count(), 20_000);
+        assert!(!text.contains('\\'), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("gotham | \u{2026} ")), "{text}");
     }
 
     #[test]
@@ -191,9 +245,11 @@ mod tests {
         let (after, pieces) = lines.split_last().expect("lines");
         assert_eq!(*after, b"gotham | after\n");
         assert!(
-            pieces.iter().all(|piece| piece.starts_with(b"gotham | x")
-                && piece.len() as u64 <= LINE_BYTES_MAX + 10)
+            pieces.iter().all(|piece| piece.len() as u64 <= LINE_BYTES_MAX + 14)
+                && pieces[0].starts_with(b"gotham | x")
         );
+        let continued = format!("gotham | {CONTINUED}x");
+        assert!(pieces[1..].iter().all(|piece| piece.starts_with(continued.as_bytes())));
         assert_eq!(pieces.concat().iter().filter(|byte| **byte == b'x').count(), long.len());
     }
 

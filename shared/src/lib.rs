@@ -14,6 +14,8 @@ mod command_spans;
 #[cfg(feature = "net")]
 pub mod configuration;
 #[cfg(feature = "net")]
+pub mod escape;
+#[cfg(feature = "net")]
 pub mod meter;
 #[cfg(feature = "net")]
 pub mod node;

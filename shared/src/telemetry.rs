@@ -3,11 +3,13 @@
 //! Each incarnation of a machine is a span, and so is each of its links, so a JSON line names the
 //! incarnation. Text lines omit it: the start of the incarnation is a few lines above.
 //!
-//! Invariant: no part of the process waits for the reader of the log. A thread of its own writes
-//! the lines; if the reader does not read, at most `LINES_MAX` lines wait, and further ones are
-//! dropped and counted.
+//! Invariants: an event is one line, whatever its message and its fields contain, and acts on no
+//! terminal. No part of the process waits for the reader of the log. A thread of its own writes the
+//! lines; if the reader does not read, at most `LINES_MAX` lines wait, and further ones are dropped
+//! and counted.
 
 mod json;
+mod text;
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -60,6 +62,7 @@ pub fn init(node: NodeName, format: LogFormat) {
             let text = fmt::layer()
                 .with_writer(writer)
                 .with_target(false)
+                .fmt_fields(text::fields())
                 .with_ansi(std::io::stdout().is_terminal());
             // Without its spans a text line omits their fields.
             text.with_filter(filter_fn(|metadata| metadata.is_event())).boxed()

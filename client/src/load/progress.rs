@@ -8,6 +8,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use superhero::Stopwatch;
 
+use crate::table::clean;
+
 /// The interval between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 const STYLE: &str = "{prefix:9} {bar:30} {pos} of {len}, {rate}, {eta} left  {msg}";
@@ -67,7 +69,7 @@ fn line(what: &str, done: u64, total: u64, elapsed: Duration, more: &str) -> Str
 /// Prints a line to standard error.
 pub(super) fn print_line(text: &str) {
     // A closed standard error must not end the load.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", clean(text));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A log line as one JSON object: time, level, node, the fields of the enclosing spans (such as the
 //! incarnation), and the event's own fields.
 //!
-//! Invariant: each line is one flat object. If a name occurs twice, the innermost field wins: the
+//! Invariants: each line contains no character that acts on a terminal. Each line is one flat object. If a name occurs twice, the innermost field wins: the
 //! event's field over that of its span. Time, level and node cannot be overridden.
 
 use std::fmt;
@@ -15,6 +15,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use gossip::NodeName;
+
+use crate::escape::escaped_json;
 
 /// Formats the log lines of one node. The fields of spans must be formatted as JSON.
 pub(super) struct Lines {
@@ -55,7 +57,7 @@ where
         for (name, value) in [("timestamp", &*timestamp), ("level", level), ("node", &self.node)] {
             line.0.insert(name.to_owned(), value.into());
         }
-        writeln!(writer, "{}", Value::Object(line.0))
+        writeln!(writer, "{}", escaped_json(&Value::Object(line.0).to_string()))
     }
 }
 
