@@ -20,6 +20,7 @@ mod freeze;
 mod handshake;
 mod header_timer;
 mod healthcheck;
+mod host;
 mod http_request;
 mod listener;
 mod log_limit;

@@ -81,6 +81,34 @@ fn table() -> Vec<(&'static str, Vec<u8>, Expected)> {
             Answers(&[200]),
         ),
         line(
+            "an absolute URL of another host as the target",
+            &format!("GET http://evil.example/healthz HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
+            Answers(&[400]),
+        ),
+        line(
+            "an absolute URL of another scheme as the target",
+            &format!("GET ftp://{{host}}/healthz HTTP/1.1\r\nhost: {{host}}\r\n{end}"),
+            Answers(&[400]),
+        ),
+        line("no host", &format!("GET /healthz HTTP/1.1\r\n{end}"), Answers(&[400])),
+        line("two hosts", &format!("{get}host: {{host}}\r\n{end}"), Answers(&[400])),
+        line("two different hosts", &format!("{get}Host: evil.example\r\n{end}"), Answers(&[400])),
+        line(
+            "a host with a path",
+            &format!("GET /healthz HTTP/1.1\r\nhost: {{host}}/a\r\n{end}"),
+            Answers(&[400]),
+        ),
+        line(
+            "a host with a user",
+            &format!("GET /healthz HTTP/1.1\r\nhost: a@{{host}}\r\n{end}"),
+            Answers(&[400]),
+        ),
+        line(
+            "a host with a space",
+            &format!("GET /healthz HTTP/1.1\r\nhost: {{host}} a\r\n{end}"),
+            Answers(&[400]),
+        ),
+        line(
             "a proxy's request",
             &format!("CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n{end}"),
             Refused,

@@ -11,19 +11,19 @@ use crate::replica::Event;
 /// so each refusal is logged once, and then at most once a minute.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
-    refusals: LogLimit<Refusal>,
+    repeated: LogLimit<Cause>,
 }
 
-/// A cause of refused rounds: the kind, the peer, and the writer if it is another node.
-type Refusal = (&'static str, NodeName, Option<NodeName>);
+/// A cause of repeated events: the kind, the peer, and the writer if it is another node.
+type Cause = (&'static str, NodeName, Option<NodeName>);
 
 impl EventLog {
     /// Logs an event, with its data as fields.
     pub(super) fn log(&self, event: &Event) {
-        match refusal(event) {
+        match cause(event) {
             None => log(event, None),
-            Some(refusal) => {
-                if let Some(Due { unlogged }) = self.refusals.due(refusal, Instant::now()) {
+            Some(cause) => {
+                if let Some(Due { unlogged }) = self.repeated.due(cause, Instant::now()) {
                     log(event, unlogged);
                 }
             }
@@ -31,15 +31,30 @@ impl EventLog {
     }
 }
 
-/// Returns the cause of an event that repeats with every round.
-fn refusal(event: &Event) -> Option<Refusal> {
-    let (source, writer) = match event {
-        Event::TooFarAhead { source, writer, .. } => (source, Some(writer.node)),
-        Event::Fenced { source } | Event::OriginStolen { source } => (source, None),
-        Event::Diverged { peer } => return Some(("diverged", peer.node, None)),
-        _ => return None,
-    };
-    Some((event.refusal()?, source.node, writer))
+/// Returns the cause of an event that may repeat with every round.
+fn cause(event: &Event) -> Option<Cause> {
+    match event {
+        Event::TooFarAhead { source, writer, .. } => {
+            Some(("too_far_ahead", source.node, Some(writer.node)))
+        }
+        Event::NotMember { source, .. } => Some(("not_a_member", source.node, None)),
+        Event::TooManyIncarnations { source, node } => {
+            Some(("too_many_incarnations", source.node, Some(*node)))
+        }
+        Event::Fenced { source } => Some(("fenced", source.node, None)),
+        Event::OriginStolen { source } => Some(("origin_stolen", source.node, None)),
+        Event::Diverged { peer } => Some(("diverged", peer.node, None)),
+        Event::Repaired { peer, .. } => Some(("repaired", peer.node, None)),
+        Event::Collected { .. }
+        | Event::LateWritesDeleted { .. }
+        | Event::Adopted { .. }
+        | Event::Closed { .. }
+        | Event::Forgotten { .. }
+        | Event::Committed { .. }
+        | Event::GivenUp { .. }
+        | Event::Joined { .. }
+        | Event::Superseded { .. } => None,
+    }
 }
 
 /// Logs an event. `unlogged` equal ones before it were not logged.

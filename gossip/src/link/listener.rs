@@ -37,6 +37,7 @@ use crate::link::connection;
 use crate::link::connection_limit::{ConnectionLimit, Permit};
 use crate::link::driver::log_too_many;
 use crate::link::header_timer::observed;
+use crate::link::host;
 use crate::link::log_limit::{Due, LogLimit, without_digits};
 use crate::link::problem::Problem;
 use crate::link::telemetry::Telemetry;
@@ -282,6 +283,11 @@ async fn serve_connection(
         let (mut router, keep_alive) = (router.clone(), keep_alive.clone());
         let is_last = request.version() != Version::HTTP_11 || is_closing(request.headers());
         async move {
+            if let Some(problem) = host::problem(&request) {
+                // The rest of the connection may be meant for another host, too.
+                let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+                return Ok((close, problem).into_response());
+            }
             let mut response = router.call(request).await.unwrap_or_else(|never| match never {});
             if let Some(keep_alive) = keep_alive
                 && !is_last

@@ -15,6 +15,7 @@ use utoipa::openapi::{RefOr, Response};
 const ALL: &[(u16, &str, &str)] = &[
     (400, "body_required", "a body is required"),
     (400, "invalid_body", "the body could not be read completely"),
+    (400, "invalid_host", "the request does not name one valid host"),
     (400, "invalid_id", "the id is not a UUID"),
     (400, "invalid_idempotency_key", "the key is too long, or not visible ASCII"),
     (400, "invalid_json", "the body is not JSON"),
@@ -62,7 +63,8 @@ const ALL: &[(u16, &str, &str)] = &[
 ];
 
 /// The problems that every call can return.
-const ANY: &[&str] = &["sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
+const ANY: &[&str] =
+    &["invalid_host", "sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
 /// The problems that every call that changes something can return.
 const CHANGE: &[&str] =
     &["foreign_origin", "viewer", "invalid_idempotency_key", "idempotency_key_reused"];

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::web::auth::origin::{Authority, Origin, Scheme, only};
 use crate::web::auth::tokens::{Role, Tokens};
@@ -13,6 +13,10 @@ use crate::web::error::{Problem, shortened};
 /// The paths of signing in and out.
 pub(crate) const SIGN_IN: &str = "/sign-in";
 pub(crate) const SIGN_OUT: &str = "/sign-out";
+/// The header with the relation of a page to the requested site (Fetch Metadata), and its values
+/// for this site's own pages and for requests of the user, such as a typed address.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const OWN_SITES: [&[u8]; 2] = [b"same-origin", b"none"];
 /// The maximum number of characters of a header that an error repeats.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -85,9 +89,10 @@ impl AccessPolicy {
     /// Returns whether the request comes from a page of this site, of an allowed origin, or from no
     /// page.
     pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
-        let has_origin = headers.contains_key(header::ORIGIN);
-        !has_origin
-            || sender(headers).is_some_and(|origin| self.is_own(&origin, headers))
+        if !headers.contains_key(header::ORIGIN) {
+            return !is_of_another_page(headers);
+        }
+        sender(headers).is_some_and(|origin| self.is_own(&origin, headers))
             || self.is_allowed_origin(headers)
     }
 
@@ -116,6 +121,13 @@ const INVALID: &str = "the token or session of the request is not valid, or not 
      match --host-token-file or --viewer-token-file; sign in again, or send the present token; \
      nothing was changed";
 
+/// Returns whether a browser states that the request comes from a page of another origin. It states
+/// that also where it sends no origin. Programs send no such header.
+fn is_of_another_page(headers: &HeaderMap) -> bool {
+    let is_own = |value: &HeaderValue| OWN_SITES.iter().any(|own| value.as_bytes() == *own);
+    !headers.get_all(SEC_FETCH_SITE).iter().all(is_own)
+}
+
 /// Returns the origin of the page that sent the request.
 fn sender(headers: &HeaderMap) -> Option<Origin> {
     only(headers, &header::ORIGIN)?.parse().ok()
@@ -138,10 +150,18 @@ fn foreign_host(headers: &HeaderMap) -> Problem {
 /// Returns the problem of a request from a page of another site.
 pub(crate) fn foreign_origin(headers: &HeaderMap) -> Problem {
     let (origin, host) = (shown(headers, &header::ORIGIN), shown(headers, &header::HOST));
-    let mut detail = format!(
-        "the request comes from a page of another site: of {origin}, while the requested Host is \
-         {host}; nothing was changed"
-    );
+    let mut detail = if headers.contains_key(header::ORIGIN) {
+        format!(
+            "the request comes from a page of another site: of {origin}, while the requested Host \
+             is {host}; nothing was changed"
+        )
+    } else {
+        let site = shown(headers, &SEC_FETCH_SITE);
+        format!(
+            "the request comes from a page of another site: its header Sec-Fetch-Site is {site}, \
+             and it has no Origin; nothing was changed"
+        )
+    };
     if let Some(sender) = sender(headers) {
         let sender = shortened(&sender.to_string(), SHOWN_CHARS_MAX);
         detail += &format!(
@@ -165,7 +185,6 @@ fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     const TOKEN: &str = "the admin token";
 
@@ -272,6 +291,44 @@ mod tests {
         access.origins = vec!["https://class.example".parse().unwrap()];
         assert!(access.is_same_site(&headers("localhost:4900", Some("https://class.example"))));
         assert!(!access.is_same_site(&headers("localhost:4900", Some("http://class.example"))));
+    }
+
+    #[test]
+    fn change_from_another_page_without_an_origin_is_refused() {
+        let mut access = access(true);
+        access.origins = vec!["https://class.example".parse().unwrap()];
+        let with = |origin: Option<&'static str>, sites: &[&'static str]| {
+            let mut headers = headers("localhost:4900", origin);
+            for site in sites {
+                headers.append(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            }
+            headers
+        };
+        for sites in [
+            &["cross-site"][..],
+            &["same-site"],
+            &["Cross-Site"],
+            &["other"],
+            &[""],
+            &["same-origin", "cross-site"],
+        ] {
+            let headers = with(None, sites);
+            assert_eq!(verdict(&access, Method::POST, "/bomb", &headers), "foreign_origin");
+            assert_eq!(verdict(&access, Method::GET, "/", &headers), "admin", "reading is allowed");
+            let problem = access.admit(&Method::POST, "/bomb", &headers).unwrap_err();
+            assert!(problem.detail.contains("Sec-Fetch-Site"), "{problem:?}");
+        }
+        for sites in [&[][..], &["same-origin"], &["none"]] {
+            let headers = with(None, sites);
+            assert_eq!(verdict(&access, Method::POST, "/bomb", &headers), "admin", "{sites:?}");
+        }
+        // With an origin, it decides.
+        for origin in ["http://localhost:4900", "https://class.example"] {
+            let headers = with(Some(origin), &["cross-site"]);
+            assert_eq!(verdict(&access, Method::POST, "/bomb", &headers), "admin", "{origin}");
+        }
+        let foreign = with(Some("https://evil.example"), &["same-origin"]);
+        assert_eq!(verdict(&access, Method::POST, "/bomb", &foreign), "foreign_origin");
     }
 
     #[test]
