@@ -79,6 +79,9 @@ fn start<O: Options, C>(
         info!("stopping: the launcher has ended");
         return ExitCode::from(process::EXIT_STOPPED);
     }
+    if let Err(error) = process::allow_open_files() {
+        return configuration::unusable(&error);
+    }
     // Dropping it stops the export, so it is kept until the node has stopped.
     let _export_guard = match options.node().export_traces(name) {
         Ok(guard) => guard,

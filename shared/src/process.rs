@@ -33,6 +33,9 @@ use crate::telemetry;
 
 /// The highest limit on open files that a process requests. Some systems allow an unlimited number.
 const OPEN_FILES_MAX: u64 = 65_536;
+/// The lowest limit on open files with which a node starts. With fewer it could not link, or not
+/// answer, and the reason would show nowhere.
+const OPEN_FILES_MIN: u64 = 64;
 /// The time limit for links and connections to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -102,20 +105,34 @@ pub fn healthcheck(cluster: &ClusterConfig, me: NodeName, listen: SocketAddr) ->
 
 /// Raises the soft limit on open files to the hard limit, at most [`OPEN_FILES_MAX`]: the usual
 /// soft limit is below the number of connections that a node serves.
-fn allow_open_files() {
-    let allowed = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        let wanted = hard.min(OPEN_FILES_MAX);
-        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
-    });
-    if let Err(error) = allowed {
-        debug!("cannot raise the limit on open files: {error}");
+///
+/// # Errors
+/// When the limit stays below [`OPEN_FILES_MIN`].
+pub(crate) fn allow_open_files() -> anyhow::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("reading RLIMIT_NOFILE")?;
+    let wanted = hard.min(OPEN_FILES_MAX);
+    let mut limit = soft;
+    if soft < wanted {
+        match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+            Ok(()) => limit = wanted,
+            Err(error) => debug!("cannot raise the limit on open files: {error}"),
+        }
     }
+    check_open_files(limit)
+}
+
+fn check_open_files(limit: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        limit >= OPEN_FILES_MIN,
+        "the limit on open files is {limit}, and a node needs at least {OPEN_FILES_MIN} file \
+         descriptors for its links, its port and its files: raise it with ulimit -n"
+    );
+    Ok(())
 }
 
 /// Runs a process: creates the runtime, converts the result of `run` into an exit code, and stops
 /// all tasks.
 pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
-    allow_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -266,4 +283,16 @@ fn probes(ready: watch::Receiver<bool>, progress: Progress) -> Router {
         async move { response }
     };
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_low_limit_on_open_files_is_named() {
+        assert!(check_open_files(OPEN_FILES_MIN).is_ok());
+        let refused = check_open_files(12).unwrap_err().to_string();
+        assert!(refused.contains("is 12") && refused.contains("ulimit -n"), "{refused}");
+    }
 }

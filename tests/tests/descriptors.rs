@@ -4,11 +4,13 @@
 #![cfg(target_os = "linux")]
 
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use cluster_tests::raw::Connection;
 use cluster_tests::{
-    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, ensure, resources, wait_until,
+    CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, binary, ensure, resources,
+    wait_until,
 };
 
 /// The open file limit: enough for the listener, the links, the runtime and a few connections.
@@ -18,6 +20,23 @@ const FILES: u64 = 64;
 const CONNECTIONS: usize = 100;
 /// The time within which a waiting connection gets no response.
 const UNANSWERED: Duration = Duration::from_millis(500);
+
+#[test]
+fn node_with_too_few_descriptors_does_not_start_and_names_the_limit() {
+    for (node, limit) in [("dispatch", 12), ("gotham", 12), ("dispatch", 63)] {
+        // The shell's limit is both the soft and the hard one.
+        let script = format!("ulimit -n {limit} && exec \"$0\" --listen=127.0.0.1:0");
+        let finished = Command::new("timeout")
+            .args(["60", "sh", "-c", &script])
+            .arg(binary(node))
+            .output()
+            .expect("a shell");
+        let error = String::from_utf8_lossy(&finished.stderr);
+        assert_eq!(finished.status.code(), Some(2), "{node}: {error}");
+        let words = format!("the limit on open files is {limit}");
+        assert!(error.contains(&words) && error.contains("ulimit -n"), "{node}: {error}");
+    }
+}
 
 #[test]
 fn descriptor_shortage_delays_new_connections_only() {
