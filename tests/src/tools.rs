@@ -20,3 +20,38 @@ pub fn python_tool(name: &str) -> PathBuf {
         panic!("{name} is missing: run `scripts/setup test` first (make test does)")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn python_packages_are_installed_with_hashes() {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+        let mut requirements = 0;
+        for entry in fs::read_dir(scripts).expect("the scripts of the project") {
+            let path = entry.expect("a file").path();
+            let text = fs::read_to_string(&path).expect("a text");
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+            if path.extension().is_some_and(|extension| extension == "txt") {
+                let text = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+                for requirement in text.lines().filter(|line| !line.trim().is_empty()) {
+                    requirements += 1;
+                    assert!(
+                        requirement.contains("==") && requirement.contains("--hash=sha256:"),
+                        "{}: {requirement}",
+                        path.display()
+                    );
+                }
+            } else {
+                for line in lines.filter(|line| line.contains("pip") && line.contains(" install "))
+                {
+                    let is_checked = line.contains("--require-hashes");
+                    assert!(is_checked, "{}: {line}", path.display());
+                }
+            }
+        }
+        assert!(requirements > 10, "{requirements}");
+    }
+}
