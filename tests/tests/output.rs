@@ -21,6 +21,7 @@ impl Piped {
     fn start(node: &str) -> Self {
         let mut child = command(node)
             .arg("--listen=127.0.0.1:0")
+            .env("RUST_LOG", "debug")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -36,7 +37,7 @@ impl Piped {
         Self { child, lines, address, api: Api::new(address) }
     }
 
-    /// Opens links that are refused, which are logged, until lines are dropped.
+    /// Opens links that are refused, each of which is logged at level debug, until lines are dropped.
     fn fill_the_log(&self) {
         wait_until("log lines are dropped", HANG_TIMEOUT, || {
             for _ in 0..200 {

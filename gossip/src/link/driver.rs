@@ -362,19 +362,21 @@ where
     }
 }
 
-/// Logs the end of an incoming connection, unless its cause was logged recently.
+/// Logs the end of an incoming connection: as a warning, unless its cause was logged recently.
 fn log_end(logged: &LogLimit<(String, IpAddr)>, address: SocketAddr, ended: &ConnectionEnded) {
     // The table of links logs the peers that it refuses.
-    let is_logged = matches!(
+    let is_expected = matches!(
         ended,
         ConnectionEnded::Closed | ConnectionEnded::OwnEnd | ConnectionEnded::Refused(_)
     );
-    if is_logged {
-        debug!(%address, "link ended: {ended}");
-    } else if let Some(Due { unlogged }) =
+    let due = if is_expected {
+        None
+    } else {
         logged.due((ended.repeated(), address.ip()), Instant::now())
-    {
-        warn!(%address, unlogged, "link ended: {ended}");
+    };
+    match due {
+        Some(Due { unlogged }) => warn!(%address, unlogged, "link ended: {ended}"),
+        None => debug!(%address, "link ended: {ended}"),
     }
 }
 

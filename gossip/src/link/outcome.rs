@@ -151,10 +151,10 @@ impl Ended {
     /// Returns the end as a cause that does not change from one connection to the next, for limits
     /// on log lines. The text of the peer is no part of it.
     pub(super) fn repeated(&self) -> String {
-        match self {
-            Self::RefusedByPeer { code, .. } => format!("refused by the peer with {code}"),
-            other => without_digits(&other.to_string()),
+        if let Self::RefusedByPeer { code, .. } = self {
+            return format!("refused by the peer with {code}");
         }
+        without_digits(&self.to_string())
     }
 
     /// Returns the cause for the machine.
