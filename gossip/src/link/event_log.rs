@@ -142,7 +142,7 @@ mod tests {
 
     fn node(name: &str, incarnation: u64) -> Origin {
         let node = name.parse().expect("a name");
-        Origin { node, incarnation: Incarnation(incarnation) }
+        Origin { node, incarnation: Incarnation::at(incarnation) }
     }
 
     #[test]
