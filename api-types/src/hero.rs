@@ -68,6 +68,9 @@ pub struct Heroes {
     pub heroes: Vec<Hero>,
     /// The number of tombstones. A tombstone is removed once every member has seen it.
     pub tombstones: u64,
+    /// The `after` of the next page; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The heroes that a city stores.
@@ -83,6 +86,9 @@ pub struct CityHeroes {
     pub age_ms: Option<u64>,
     pub heroes: Vec<Hero>,
     pub tombstones: u64,
+    /// The `after` of the next page; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The state of a hero at one node: the hero, the word `tombstone`, or null.

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use api_types::{
-    AcceptRequest, Accepted, AssignRequest, City, Cluster, CreateRequest, Events, Exchange,
-    ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes, Ids,
-    SpeedRequest, Verdict,
+    AcceptRequest, Accepted, AssignRequest, City, CityHeroes, Cluster, CreateRequest, Events,
+    Exchange, ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes,
+    Ids, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -19,6 +19,7 @@ use crate::address::Address;
 use crate::connection::{self, Opened};
 use crate::error::Error;
 use crate::http::{Http, Sent, segment};
+use crate::pages::Pages;
 
 /// A response, parsed and as received.
 #[derive(Clone, Debug)]
@@ -106,14 +107,28 @@ impl Api {
         self.http.address().authority()
     }
 
-    /// Returns the heroes that dispatch holds.
-    pub fn heroes(&self) -> Result<Answer<Heroes>, Error> {
-        self.get("/heroes")
+    /// Returns the heroes that dispatch holds, ordered by name.
+    #[must_use]
+    pub fn heroes(&self) -> Pages<Heroes> {
+        Pages::new(self, "/heroes?", String::new())
     }
 
-    /// Returns the heroes that a city holds.
-    pub fn city_heroes(&self, city: &str) -> Result<Answer<Heroes>, Error> {
-        self.get(&format!("/cities/{}/heroes", segment(city)))
+    /// Returns the heroes with exactly this name that dispatch holds.
+    #[must_use]
+    pub fn heroes_named(&self, name: &str) -> Pages<Heroes> {
+        Pages::new(self, &format!("/heroes?name={}&", segment(name)), String::new())
+    }
+
+    /// Returns the heroes whose ID begins with this text that dispatch holds.
+    #[must_use]
+    pub fn heroes_with_id(&self, prefix: &str) -> Pages<Heroes> {
+        Pages::new(self, &format!("/heroes?id={}&", segment(prefix)), String::new())
+    }
+
+    /// Returns the heroes that a city holds, ordered by name.
+    #[must_use]
+    pub fn city_heroes(&self, city: &str) -> Pages<CityHeroes> {
+        Pages::new(self, &format!("/cities/{}/heroes?", segment(city)), String::new())
     }
 
     /// Returns a hero as each city holds it.
@@ -185,8 +200,9 @@ impl Api {
     }
 
     /// Returns the events after number `since`, newest last.
-    pub fn events(&self, since: u64) -> Result<Answer<Events>, Error> {
-        self.get(&format!("/events?since={since}"))
+    #[must_use]
+    pub fn events(&self, since: u64) -> Pages<Events> {
+        Pages::new(self, "/events?", format!("since={since}"))
     }
 
     /// Injects a fault. Returns once the fault is in force at the affected nodes.
@@ -241,7 +257,12 @@ impl Api {
         self.post("/gossip/step", &ExchangeRequest { from, to })
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
+    /// Returns the error for a response that dispatch does not send.
+    pub(crate) fn unexpected(&self, why: &str) -> Error {
+        self.http.unexpected(why.to_owned())
+    }
+
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
         self.call(Method::GET, path, None)
     }
 

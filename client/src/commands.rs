@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 
-use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Node, Verdict};
+use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Heroes, Node, Verdict};
 use scenario::span;
-use superhero::{Answer, Api, Stopwatch};
+use serde::Serialize;
+use superhero::{Answer, Api, Page, Pages, Stopwatch};
 
 use crate::options::{Command, Options};
 use crate::outage::Outage;
@@ -21,17 +22,20 @@ const REQUEST_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// The number of characters of an ID on a terminal. Commands accept such a prefix.
 const SHORT_ID: usize = 8;
 
+/// The number of matching heroes that an error names.
+const FOUND_SHOWN: usize = 3;
+/// The longest name that a hero can have, in characters.
+const NAME_CHARS_MAX: usize = 100;
+
 /// Runs one command.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let api = options.api()?;
     let Options { json, command, .. } = options;
     let print = Printer { out: Output::standard(), json };
     match command {
-        Command::Heroes { city } => {
-            let heroes = city.map_or_else(|| api.heroes(), |city| api.city_heroes(&city))?;
-            print.table(&heroes, &HERO, |heroes| {
-                heroes.heroes.iter().map(|hero| print.hero(hero)).collect()
-            })
+        Command::Heroes { city: None } => print.pages(api.heroes(), &HERO, |hero| print.hero(hero)),
+        Command::Heroes { city: Some(city) } => {
+            print.pages(api.city_heroes(&city), &HERO, |hero| print.hero(hero))
         }
         Command::Create { name: _, count: Some(count) } => {
             let ids = api.create_many(count)?;
@@ -84,8 +88,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
                 Err(Failure::No("the exchange was not completed".into()))
             }
         }
-        Command::Events { since } => print
-            .table(&api.events(since)?, &EVENT, |events| events.events.iter().map(event).collect()),
+        Command::Events { since } => print.pages(api.events(since), &EVENT, event),
         Command::Watch => watch::watch(&api, print.out, json),
         Command::Play { scenarios, junit } => {
             play::play(&api, print.out, json, &scenarios, junit.as_deref())
@@ -138,6 +141,54 @@ impl Printer {
         } else {
             self.out.table(headings, &rows(&answer.value))
         }
+    }
+
+    /// Prints the items of all pages, each page when it has arrived. Only the columns of a terminal
+    /// need all rows at once, to be aligned.
+    fn pages<T: Page>(
+        self,
+        pages: Pages<T>,
+        headings: &[&str],
+        row: impl Fn(&T::Item) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return self.json_pages(pages);
+        }
+        let mut all = Vec::new();
+        for page in pages {
+            let rows: Vec<_> = page?.take_items().iter().map(&row).collect();
+            if self.out.is_terminal() {
+                all.extend(rows);
+            } else {
+                self.out.table(headings, &rows)?;
+            }
+        }
+        if self.out.is_terminal() { self.out.table(headings, &all) } else { Ok(()) }
+    }
+
+    /// Prints all pages as the one response that they are the parts of.
+    fn json_pages<T: Page>(self, pages: Pages<T>) -> Result<(), Failure> {
+        // The list is the last field that contains brackets.
+        let ends = |page: &T| {
+            let empty = json(page);
+            empty.rsplit_once("[]").map(|(head, tail)| (format!("{head}["), format!("]{tail}")))
+        };
+        let (mut tail, mut is_first) = (None, true);
+        for page in pages {
+            let mut page = page?;
+            let items = page.take_items();
+            let (head, end) = ends(&page).expect("a page is a list");
+            let mut part = if tail.is_none() { head } else { String::new() };
+            for item in &items {
+                if !std::mem::take(&mut is_first) {
+                    part.push(',');
+                }
+                part.push_str(&json(item));
+            }
+            self.out.json_part(&part)?;
+            tail = Some(end);
+        }
+        self.out.json(&tail.unwrap_or_default())
     }
 
     fn one<T>(
@@ -195,6 +246,10 @@ impl Printer {
             hero.health.to_string(),
         ]
     }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
 fn yes(holds: bool) -> String {
@@ -293,25 +348,64 @@ fn find(api: &Api, text: &str) -> Result<String, Failure> {
         // A full ID is not looked up: a city may hold the hero before dispatch does.
         return Ok(text.to_ascii_lowercase());
     }
-    let heroes = api.heroes()?.value.heroes;
-    // IDs are lower case. Names are compared exactly, since two may differ in case only.
+    let mut found = Found::default();
+    // Names are compared exactly, since two may differ in case only.
+    if is_name(text) {
+        found.add(api.heroes_named(text), |_| true)?;
+    }
+    // IDs are lower case. A hero that was found by name is counted already.
     let prefix = text.to_ascii_lowercase();
-    let found: Vec<&Hero> = heroes
-        .iter()
-        .filter(|hero| hero.name == text || (!prefix.is_empty() && hero.id.starts_with(&prefix)))
-        .collect();
-    match found.as_slice() {
-        [hero] => Ok(hero.id.clone()),
-        [] => Err(Failure::No(format!("no hero has the name or ID prefix {text:?}"))),
-        many => {
+    if is_id_prefix(&prefix) {
+        let name = found.first.first().map(|hero| hero.name.clone());
+        found.add(api.heroes_with_id(&prefix), |hero| Some(&hero.name) != name.as_ref())?;
+    }
+    match (found.count, found.first.as_slice()) {
+        (1, [hero]) => Ok(hero.id.clone()),
+        (0, _) => Err(Failure::No(format!("no hero has the name or ID prefix {text:?}"))),
+        (count, first) => {
             let some: Vec<String> =
-                many.iter().take(3).map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
-            let more = if many.len() > some.len() { ", …" } else { "" };
+                first.iter().map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
+            let more = if count > some.len() { ", …" } else { "" };
             Err(Failure::No(format!(
-                "{text:?} matches {} heroes; use an ID: {}{more}",
-                many.len(),
+                "{text:?} matches {count} heroes; use an ID: {}{more}",
                 some.join(", ")
             )))
         }
     }
+}
+
+/// The heroes that match a text: their number, and the first of them.
+#[derive(Default)]
+struct Found {
+    first: Vec<Hero>,
+    count: usize,
+}
+
+impl Found {
+    /// Adds those heroes that are to be counted.
+    fn add(&mut self, pages: Pages<Heroes>, counts: impl Fn(&Hero) -> bool) -> Result<(), Failure> {
+        for page in pages {
+            for hero in page?.heroes.into_iter().filter(&counts) {
+                self.count += 1;
+                if self.first.len() < FOUND_SHOWN {
+                    self.first.push(hero);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a hero could have this name.
+fn is_name(text: &str) -> bool {
+    (1..=NAME_CHARS_MAX).contains(&text.trim().chars().count())
+}
+
+/// Returns whether an ID could begin with this text.
+fn is_id_prefix(text: &str) -> bool {
+    let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
+    let fits = |(place, c): (usize, char)| {
+        if is_dash(place) { c == '-' } else { c.is_ascii_hexdigit() }
+    };
+    (1..=36).contains(&text.len()) && text.chars().enumerate().all(fits)
 }

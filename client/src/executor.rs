@@ -89,7 +89,7 @@ impl Executor for Api {
     }
 
     fn city_heroes(&self, city: &str) -> Result<Vec<Hero>, Failure> {
-        Ok(Api::city_heroes(self, city)?.value.heroes)
+        Ok(Api::city_heroes(self, city).items()?)
     }
 
     fn hero(&self, id: &str) -> Result<HeroEverywhere, Failure> {
@@ -97,7 +97,7 @@ impl Executor for Api {
     }
 
     fn events(&self, since: u64) -> Result<Vec<Event>, Failure> {
-        Ok(Api::events(self, since)?.value.events)
+        Ok(Api::events(self, since).items()?)
     }
 
     fn faults(&self) -> Result<usize, Failure> {

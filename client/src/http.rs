@@ -43,7 +43,7 @@ const NOT_CONNECTED: [io::ErrorKind; 5] = [
 /// The longest idle time of a kept connection. It is below the ten seconds after which dispatch
 /// closes one, so that no request races with the close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest response body that is read: hundreds of thousands of heroes.
+/// The largest response body that is read. Long lists are read in pages.
 const BODY_BYTES_MAX: u64 = 64 << 20;
 /// The longest part of an unexpected body that an error repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -270,7 +270,7 @@ impl Http {
         self.unexpected(format!("{error} in {shown:?}"))
     }
 
-    fn unexpected(&self, why: String) -> Error {
+    pub(crate) fn unexpected(&self, why: String) -> Error {
         Error::NotDispatch { url: self.address.url().to_owned(), why }
     }
 

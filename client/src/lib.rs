@@ -15,6 +15,7 @@ mod connection;
 mod error;
 mod executor;
 mod http;
+mod pages;
 
 pub use access::{Access, read as read_file};
 pub use api::{Answer, Api};
@@ -22,3 +23,4 @@ pub use clock::Stopwatch;
 pub use connection::{Connection, Opened};
 pub use error::Error;
 pub use http::{OUTCOME_UNKNOWN, Problem, REQUEST_TIMEOUT};
+pub use pages::{Page, Pages};

@@ -127,7 +127,9 @@ fn fill(
     let found =
         cluster.nodes.iter().find(|node| node.role == "dispatch").map_or(0, |node| node.heroes);
     if found > 0 {
-        heroes.found(api.heroes()?.value.heroes.into_iter().map(|hero| hero.id));
+        for page in api.heroes() {
+            heroes.found(page?.heroes.into_iter().map(|hero| hero.id));
+        }
     }
     let watch = Stopwatch::start();
     let (created, done) =

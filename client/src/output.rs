@@ -132,6 +132,11 @@ impl Output {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
+    /// Prints a part of a line of JSON, and flushes it.
+    pub(crate) fn json_part(self, json: &str) -> Result<(), Failure> {
+        self.bytes(escaped(json).as_bytes())
+    }
+
     /// Prints JSON as a line, and flushes it.
     pub(crate) fn json(self, json: &str) -> Result<(), Failure> {
         self.bytes(format!("{}\n", escaped(json)).as_bytes())

@@ -141,9 +141,16 @@ fn hero_is_found_by_id_unique_prefix_or_unique_name() {
         "bbcccccc-0000-4000-8000-000000000003",
     );
     let stub = Stub::start(move |request| match request.line.split_once(' ') {
-        Some(("GET", _)) => {
-            let heroes = [hero(ada, "Ada"), hero(bob, "Twin"), hero(twin, "Twin")].join(",");
-            (200, format!(r#"{{"heroes":[{heroes}],"tombstones":0}}"#))
+        Some(("GET", path)) => {
+            let (_, query) = path.split_once('?').expect("heroes are looked up by a query");
+            let field = |name| query.split('&').find_map(|field| field.strip_prefix(name));
+            let fits = |(id, name): &(&str, &str)| {
+                field("name=").map_or(true, |wanted| wanted == *name)
+                    && field("id=").map_or(true, |prefix| id.starts_with(prefix))
+            };
+            let heroes = [(ada, "Ada"), (bob, "Twin"), (twin, "Twin")].into_iter().filter(fits);
+            let heroes: Vec<String> = heroes.map(|(id, name)| hero(id, name)).collect();
+            (200, format!(r#"{{"heroes":[{}],"tombstones":0}}"#, heroes.join(",")))
         }
         _ => (204, String::new()),
     });
@@ -176,6 +183,58 @@ fn hero_is_found_by_id_unique_prefix_or_unique_name() {
         7,
         "an ambiguous or unknown hero is not deleted"
     );
+}
+
+/// Returns a page of the list of heroes: those with these numbers, and the query of the next page.
+fn heroes_page(numbers: std::ops::Range<u32>, next: &str) -> String {
+    let hero = |number| {
+        format!(
+            r#"{{"id":"{number:08}-0000-4000-8000-000000000001","name":"N {number}","location":"home","is_patrolling":false,"health":100,"stamp":{{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}}}"#
+        )
+    };
+    let heroes: Vec<String> = numbers.map(hero).collect();
+    let next = if next.is_empty() { String::new() } else { format!(r#","next":"{next}""#) };
+    format!(r#"{{"heroes":[{}],"tombstones":7{next}}}"#, heroes.join(","))
+}
+
+#[test]
+fn long_lists_are_printed_from_their_pages() {
+    let stub = Stub::start(|request| match request.line.as_str() {
+        "GET /heroes?limit=5000" => (200, heroes_page(0..2, "id:a b&c")),
+        "GET /heroes?limit=5000&after=id%3Aa%20b%26c" => (200, heroes_page(2..2, "empty")),
+        "GET /heroes?limit=5000&after=empty" => (200, heroes_page(2..4, "")),
+        other => problem(404, other),
+    });
+    let done = superhero(&stub.url, &["heroes"]);
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    let names: Vec<String> = text(&done.stdout)
+        .lines()
+        .map(|line| line.split('\t').nth(1).unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(names, ["N 0", "N 1", "N 2", "N 3"]);
+    let json = superhero(&stub.url, &["heroes", "--json"]);
+    assert_eq!(text(&json.stdout), heroes_page(0..4, "") + "\n");
+}
+
+#[test]
+fn list_larger_than_the_largest_response_is_printed() {
+    const PAGES: u32 = 20;
+    let stub = Stub::start(|request| {
+        let (_, page) = request.line.rsplit_once("after=").unwrap_or_default();
+        let page: u32 = page.parse().unwrap_or(0);
+        let next = if page + 1 < PAGES { (page + 1).to_string() } else { String::new() };
+        (200, heroes_page(page * 20_000..(page + 1) * 20_000, &next))
+    });
+    let done = superhero(&stub.url, &["heroes"]);
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    assert_eq!(text(&done.stdout).lines().count(), PAGES as usize * 20_000);
+}
+
+#[test]
+fn page_that_follows_itself_ends_the_list() {
+    let stub = Stub::start(|_| (200, heroes_page(0..1, "same")));
+    let done = superhero(&stub.url, &["heroes"]);
+    assert_eq!((done.status.code(), stub.seen().len()), (Some(3), 2));
 }
 
 #[test]
@@ -278,7 +337,7 @@ fn names_cannot_forge_or_reorder_lines() {
     };
     let list = format!(r#"{{"heroes":[{hero}],"tombstones":0}}"#);
     let stub = Stub::start(move |request| match request.line.as_str() {
-        "GET /heroes" => (200, list.clone()),
+        get if get.starts_with("GET /heroes?") => (200, list.clone()),
         "POST /heroes" => (201, hero.clone()),
         _ => (410, problem.clone()),
     });

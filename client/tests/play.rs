@@ -316,7 +316,7 @@ fn one_winner_requires_highest_or_later_stamp_at_every_city() {
         let stub = Stub::start(move |request| {
             let city = ["gotham", "metropolis", "capitol"]
                 .iter()
-                .position(|city| request.line == format!("GET /cities/{city}/heroes"));
+                .position(|city| request.line == format!("GET /cities/{city}/heroes?limit=5000"));
             match (city, request.line.starts_with("PUT")) {
                 (Some(city), _) => {
                     let (wall, origin) = held[city];
@@ -341,7 +341,9 @@ fn dead_requires_a_tombstone_and_lacks_does_not() {
         let stub = Stub::start(move |request| match request.line.as_str() {
             line if line.starts_with("GET /heroes/") => problem(410, kind),
             "POST /heroes" => (201, hero(IDS[0], "home", 5, "dispatch")),
-            "GET /cities/gotham/heroes" => (200, r#"{"heroes":[],"tombstones":2}"#.into()),
+            "GET /cities/gotham/heroes?limit=5000" => {
+                (200, r#"{"heroes":[],"tombstones":2}"#.into())
+            }
             // Capitol still holds the hero.
             _ => undisturbed(request),
         });
@@ -408,7 +410,9 @@ fn waits_go_on_while_dispatch_is_unavailable() {
         let count = |of: &AtomicU32| of.fetch_add(1, Ordering::Relaxed);
         match request.line.as_str() {
             // The first requests of the wait until all cities hold the heroes.
-            "GET /cities/gotham/heroes" if count(&lists) == 0 => problem(503, "no_place"),
+            "GET /cities/gotham/heroes?limit=5000" if count(&lists) == 0 => {
+                problem(503, "no_place")
+            }
             "GET /verdict" if (1..3).contains(&count(&verdicts)) => (502, "<html>".into()),
             _ => undisturbed(request),
         }

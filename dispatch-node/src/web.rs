@@ -11,6 +11,7 @@ pub mod echo;
 mod error;
 mod extract;
 mod fragments;
+mod hero_lists;
 mod idempotency;
 mod launcher;
 mod live;

@@ -337,7 +337,7 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
             format!("see {}/api/v1/lost for a list", api.url()),
         ),
     });
-    let events = api.events(0)?.value.events;
+    let events = api.events(0).items()?;
     let alarms: Vec<_> =
         events.iter().rev().filter(|event| event.kind == "alarm").take(ALARMS_MAX).collect();
     findings.extend(alarms.into_iter().rev().map(|alarm| {

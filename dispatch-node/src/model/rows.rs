@@ -7,6 +7,7 @@
 //! Invariant: the count of each pattern equals the number of rows that have it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -222,6 +223,16 @@ impl Rows {
     /// Returns all rows, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
         self.by_name.values()
+    }
+
+    /// Returns the rows from this name and id on, ordered by name.
+    pub fn from_name(&self, start: Bound<(HeroName, HeroId)>) -> impl Iterator<Item = &Arc<Row>> {
+        self.by_name.range((start, Bound::Unbounded)).map(|(_, row)| row)
+    }
+
+    /// Returns the rows from this id on, ordered by id.
+    pub fn from_id(&self, start: Bound<HeroId>) -> impl Iterator<Item = &Arc<Row>> {
+        self.by_id.range((start, Bound::Unbounded)).map(|(_, row)| row)
     }
 
     /// Returns the rows whose pattern `fits`, ordered by hero id.

@@ -4,4 +4,5 @@ pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod domain;
 pub(crate) mod fault;
+pub(crate) mod list;
 pub(crate) mod parameters;

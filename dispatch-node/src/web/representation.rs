@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use api_types::{
     ALL, Accepted, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held,
-    Hero, HeroEverywhere, Heroes, LostWrite, Node, Stamp, Verdict,
+    Hero, HeroEverywhere, LostWrite, Node, Stamp, Verdict,
 };
 use gossip::fault::{FaultKind, Pace};
 use gossip::{self, NodeName};
@@ -53,23 +53,26 @@ pub(crate) fn held(id: HeroId, entry: Option<&Entry>) -> Held {
     }
 }
 
-/// Returns the live heroes that dispatch holds.
-pub(crate) fn heroes(view: &View) -> Heroes {
-    let heroes = view.rows.iter().filter_map(|row| hero(row.id, row.own.as_deref()?)).collect();
-    Heroes { heroes, tombstones: view.dispatch.tombstones }
-}
-
 /// Returns the heroes that a city holds; `None` for an unknown city.
 pub(crate) fn city_heroes(view: &View, name: NodeName) -> Option<CityHeroes> {
-    let (index, city) = view.city(name)?;
+    let (index, held) = city_without_heroes(view, name)?;
     let rows = view.rows.iter();
-    Some(CityHeroes {
+    let heroes = rows.filter_map(|row| hero(row.id, row.cells[index].as_deref()?)).collect();
+    Some(CityHeroes { heroes, ..held })
+}
+
+/// Returns the column of a city, and its description without heroes; `None` for an unknown city.
+pub(crate) fn city_without_heroes(view: &View, name: NodeName) -> Option<(usize, CityHeroes)> {
+    let (index, city) = view.city(name)?;
+    let held = CityHeroes {
         city: city.name.to_string(),
         status: city.status.as_str().to_owned(),
         age_ms: city.age.map(millis),
-        heroes: rows.filter_map(|row| hero(row.id, row.cells[index].as_deref()?)).collect(),
+        heroes: Vec::new(),
         tombstones: city.tombstones,
-    })
+        next: None,
+    };
+    Some((index, held))
 }
 
 /// Returns a hero, and its copy at each city; `None` if the entry is a tombstone.
@@ -136,10 +139,12 @@ pub(crate) fn verdict(status: &ClusterStatus) -> Verdict {
     }
 }
 
-/// Returns the events with a higher number, newest last.
-pub(crate) fn events(view: &View, since: u64) -> Vec<Event> {
-    let later = view.events.iter().filter(|event| event.number > since);
-    later.map(|logged| event(logged)).collect()
+/// Returns the events with a higher number, newest last; the first `limit` of them.
+pub(crate) fn events(view: &View, since: u64, limit: usize) -> Vec<Event> {
+    // Without an error, an event has this number; with one, this is where it would be.
+    let first = view.events.binary_search_by_key(&since, |event| event.number);
+    let first = first.map_or_else(|place| place, |place| place + 1);
+    view.events.iter().skip(first).take(limit).map(|logged| event(logged)).collect()
 }
 
 fn event(event: &LoggedEvent) -> Event {

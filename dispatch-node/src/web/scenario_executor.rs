@@ -196,7 +196,7 @@ impl Executor for OwnCluster {
     }
 
     fn events(&self, since: u64) -> Result<Vec<Event>, Failure> {
-        Ok(representation::events(&*self.view()?, since))
+        Ok(representation::events(&*self.view()?, since, usize::MAX))
     }
 
     fn faults(&self) -> Result<usize, Failure> {

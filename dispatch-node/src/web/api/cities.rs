@@ -9,26 +9,39 @@ use api_types::{City, CityHeroes};
 use gossip::NodeName;
 
 use crate::request::{Bomb, Forget, Kill, Operation, Stop};
-use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, OfCity, Rebuilding};
+use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, ListOfCity, Rebuilding};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_unresponsive};
+use crate::web::extract::list::HeroList;
 use crate::web::extract::parameters::{CityPath, IdempotencyKey};
+use crate::web::hero_lists::{self, Holder};
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::representation;
 
 /// A city's heroes
 ///
-/// The city's own copies, as last observed.
-#[utoipa::path(get, path = "/cities/{city}/heroes", tag = "cities", params(CityPath), responses(
-    (status = 200, description = "the heroes that the city holds", body = CityHeroes),
-    OfCity,
-))]
+/// The city's own copies, as last observed: all at once, or with any of the parameters one page.
+#[utoipa::path(
+    get, path = "/cities/{city}/heroes", tag = "cities", params(CityPath, HeroList),
+    responses(
+        (status = 200, description = "the heroes that the city holds", body = CityHeroes),
+        ListOfCity,
+    )
+)]
 pub(crate) async fn city_heroes(
     State(dispatch): State<DispatchHandle>,
     CityPath(name): CityPath,
-) -> Result<Json<CityHeroes>, Problem> {
+    list: HeroList,
+) -> Result<Response, Problem> {
     let view = dispatch.now().await?;
-    representation::city_heroes(&view, name).map(Json).ok_or_else(dispatch_unresponsive)
+    let (column, mut held) =
+        representation::city_without_heroes(&view, name).ok_or_else(dispatch_unresponsive)?;
+    let page = match list {
+        HeroList::Whole => return Ok(hero_lists::whole(view, Holder::City(column), &held)),
+        HeroList::Page(page) => page,
+    };
+    (held.heroes, held.next) = hero_lists::page(&view, Holder::City(column), &page);
+    Ok(Json(held).into_response())
 }
 
 /// Bomb a city

@@ -5,9 +5,10 @@ use axum::extract::State;
 
 use api_types::{Cluster, Events, Verdict};
 
-use crate::web::api::refusals::{Reading, ReadingSince};
+use crate::web::api::refusals::{Reading, ReadingEvents};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
+use crate::web::extract::list::Limit;
 use crate::web::extract::parameters::Since;
 use crate::web::representation;
 
@@ -39,13 +40,15 @@ pub(crate) async fn verdict(
 /// Event log
 ///
 /// The last 4000 events are kept, unless dispatch was started with another --max-events.
-#[utoipa::path(get, path = "/events", tag = "cluster", params(Since), responses(
+#[utoipa::path(get, path = "/events", tag = "cluster", params(Since, Limit), responses(
     (status = 200, description = "the events after `since`, newest last", body = Events),
-    ReadingSince,
+    ReadingEvents,
 ))]
 pub(crate) async fn events(
     State(dispatch): State<DispatchHandle>,
     Since(since): Since,
+    Limit(limit): Limit,
 ) -> Result<Json<Events>, Problem> {
-    Ok(Json(Events { events: representation::events(&*dispatch.now().await?, since) }))
+    let view = dispatch.now().await?;
+    Ok(Json(Events { events: representation::events(&view, since, limit.unwrap_or(usize::MAX)) }))
 }

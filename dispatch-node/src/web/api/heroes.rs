@@ -11,28 +11,42 @@ use crate::request::{
     Assign as AssignHero, CREATE_MAX, Create as CreateHero, CreateMany, Find, RequestError,
     Terminate, Written,
 };
-use crate::web::api::refusals::{Assigning, Creating, OfHero, Reading, Terminating};
+use crate::web::api::refusals::{Assigning, Creating, OfHero, ReadingList, Terminating};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
 use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
+use crate::web::extract::list::HeroList;
 use crate::web::extract::parameters::{HeroPath, IdempotencyKey};
+use crate::web::hero_lists::{self, Holder};
 use crate::web::representation;
 
 /// All heroes
 ///
-/// The heroes as dispatch holds them. `/cities/{city}/heroes` returns a city's own copies.
+/// The heroes as dispatch holds them: all at once, or with any of the parameters one page.
+/// `/cities/{city}/heroes` returns a city's own copies.
 #[utoipa::path(
-    get, path = "/heroes", tag = "heroes",
+    get, path = "/heroes", tag = "heroes", params(HeroList),
     responses(
         (status = 200, description = "the heroes", body = Heroes),
-        Reading,
+        ReadingList,
     )
 )]
 pub(crate) async fn heroes(
     State(dispatch): State<DispatchHandle>,
-) -> Result<Json<Heroes>, Problem> {
-    Ok(Json(representation::heroes(&*dispatch.now().await?)))
+    list: HeroList,
+) -> Result<Response, Problem> {
+    let view = dispatch.now().await?;
+    let tombstones = view.dispatch.tombstones;
+    let page = match list {
+        HeroList::Whole => {
+            let empty = Heroes { heroes: Vec::new(), tombstones, next: None };
+            return Ok(hero_lists::whole(view, Holder::Dispatch, &empty));
+        }
+        HeroList::Page(page) => page,
+    };
+    let (heroes, next) = hero_lists::page(&view, Holder::Dispatch, &page);
+    Ok(Json(Heroes { heroes, tombstones, next }).into_response())
 }
 
 /// Create heroes

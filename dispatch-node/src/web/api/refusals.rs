@@ -20,6 +20,7 @@ const ALL: &[(u16, &str, &str)] = &[
     (400, "invalid_idempotency_key", "the key is too long, or not visible ASCII"),
     (400, "invalid_json", "the body is not JSON"),
     (400, "invalid_path", "the path is not valid text"),
+    (400, "invalid_query", "a parameter is out of its range, not of its form, or given twice"),
     (400, "invalid_since", "since is not a number in range"),
     (401, "sign_in", "a token is required"),
     (403, "foreign_origin", "the request comes from a page of another site"),
@@ -97,8 +98,10 @@ macro_rules! refusals {
 refusals! {
     Reading: ;
     ReadingSince: &["invalid_since"];
+    ReadingEvents: &["invalid_since", "invalid_query"];
     OfHero: HERO;
-    OfCity: CITY;
+    ReadingList: &["invalid_query"];
+    ListOfCity: CITY, &["invalid_query"];
     Changing: CHANGE;
     Creating: CHANGE, BODY, &["name_and_count", "count_out_of_range", "invalid_name"],
         &["too_many_heroes", "joining"];

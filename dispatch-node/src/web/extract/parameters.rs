@@ -158,7 +158,12 @@ impl IdempotencyKey {
 }
 
 /// Returns the description of one parameter.
-fn described(name: &str, place: ParameterIn, description: &str, schema: Value) -> Vec<Parameter> {
+pub(crate) fn described(
+    name: &str,
+    place: ParameterIn,
+    description: &str,
+    schema: Value,
+) -> Vec<Parameter> {
     let required = place == ParameterIn::Path;
     let parameter = json!({
         "name": name,

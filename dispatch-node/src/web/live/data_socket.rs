@@ -105,6 +105,6 @@ fn data(view: &View, since: u64) -> Data {
         verdict: representation::verdict(&view.status),
         faults: view.faults.iter().map(representation::fault).collect(),
         gossip: representation::gossip(view.pace),
-        events: representation::events(view, since),
+        events: representation::events(view, since, usize::MAX),
     }
 }
