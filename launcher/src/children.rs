@@ -3,7 +3,7 @@
 //! Invariant: a node has at most one child at a time, and is not started while another process
 //! listens on its port.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::process::ExitStatus;
@@ -34,6 +34,10 @@ const PORT_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) enum Refusal {
     /// The node is running as a child.
     Running(&'static str),
+    /// No child runs as this node.
+    NotRunning(&'static str),
+    /// The child was killed, and has not exited in time.
+    StillRunning(&'static str),
     /// Another process listens on its port, most likely a node started by hand.
     PortTaken {
         address: SocketAddr,
@@ -48,6 +52,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running(name) => write!(f, "{name} is running"),
+            Self::NotRunning(name) => write!(f, "{name} is not running"),
+            Self::StillRunning(name) => write!(f, "{name} has not exited yet"),
             Self::PortTaken { address, process } => {
                 write!(f, "another process listens on its port, {address}")?;
                 process.map_or(Ok(()), |process| write!(f, ": kill {process} stops it"))
@@ -62,9 +68,10 @@ pub(crate) struct Children {
     layout: Layout,
     terminal: Terminal,
     tasks: JoinSet<(&'static Node, ExitStatus)>,
-    running: BTreeSet<&'static str>,
-    /// The last signal to all children.
-    signal: watch::Sender<Option<Signal>>,
+    /// The running nodes, each with the last signal to its child.
+    running: BTreeMap<&'static str, watch::Sender<Option<Signal>>>,
+    /// The children that have exited and are not reported yet.
+    exited: VecDeque<(&'static Node, ExitStatus)>,
 }
 
 impl Children {
@@ -75,8 +82,8 @@ impl Children {
             layout,
             terminal,
             tasks: JoinSet::new(),
-            running: BTreeSet::new(),
-            signal: watch::Sender::new(None),
+            running: BTreeMap::new(),
+            exited: VecDeque::new(),
         }
     }
 
@@ -86,8 +93,9 @@ impl Children {
     /// When the process cannot be started.
     pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
         let child = Child::start(&self.layout, node, self.terminal.clone())?;
-        self.tasks.spawn(child.end(self.signal.subscribe()));
-        self.running.insert(node.name);
+        let (signal, signals) = watch::channel(None);
+        self.tasks.spawn(child.end(signals));
+        self.running.insert(node.name, signal);
         Ok(())
     }
 
@@ -96,7 +104,7 @@ impl Children {
     /// # Errors
     /// Returns the reason why it is not started.
     pub(crate) async fn start_again(&mut self, node: &'static Node) -> Result<(), Refusal> {
-        if self.running.contains(node.name) {
+        if self.running.contains_key(node.name) {
             return Err(Refusal::Running(node.name));
         }
         let address = self.layout.address(node.name);
@@ -106,8 +114,31 @@ impl Children {
         self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
     }
 
+    /// Kills a node, and waits until it has exited. SIGKILL also ends a stopped process.
+    ///
+    /// # Errors
+    /// When it is not running as a child, or has not exited in time.
+    pub(crate) async fn kill(&mut self, node: &'static Node) -> Result<(), Refusal> {
+        let signal = self.running.get(node.name).ok_or(Refusal::NotRunning(node.name))?;
+        signal.send_replace(Some(Signal::SIGKILL));
+        let exited = async {
+            while self.running.contains_key(node.name) {
+                let Some(exited) = self.next_exit().await else { break };
+                self.exited.push_back(exited);
+            }
+        };
+        timeout(KILL_TIMEOUT, exited).await.map_err(|_| Refusal::StillRunning(node.name))
+    }
+
     /// Waits until a child has exited; returns `None` if no child runs.
     pub(crate) async fn ended(&mut self) -> Option<(&'static Node, ExitStatus)> {
+        match self.exited.pop_front() {
+            Some(exited) => Some(exited),
+            None => self.next_exit().await,
+        }
+    }
+
+    async fn next_exit(&mut self) -> Option<(&'static Node, ExitStatus)> {
         let ended = self.tasks.join_next().await?;
         let (node, status) = ended.expect("a child's task neither panics nor is cancelled");
         self.running.remove(node.name);
@@ -129,7 +160,7 @@ impl Children {
             "no node is running".to_owned()
         } else if *name == DISPATCH {
             format!("the page is down; restart it with make {name} in another terminal")
-        } else if self.layout.socket.is_some() && self.running.contains(DISPATCH) {
+        } else if self.layout.socket.is_some() && self.running.contains_key(DISPATCH) {
             format!("rebuild it on the page, or with make {name} in another terminal")
         } else {
             format!("restart it with make {name} in another terminal")
@@ -145,7 +176,7 @@ impl Children {
         if self.all_end(Signal::SIGTERM, STOP_TIMEOUT).await {
             return Ok(());
         }
-        let remaining: Vec<&str> = self.running.iter().copied().collect();
+        let remaining: Vec<&str> = self.running.keys().copied().collect();
         let remaining = remaining.join(", ");
         let killed = self.all_end(Signal::SIGKILL, KILL_TIMEOUT).await;
         anyhow::ensure!(killed, "still running after SIGKILL: {remaining}");
@@ -154,7 +185,9 @@ impl Children {
     }
 
     async fn all_end(&mut self, signal: Signal, limit: Duration) -> bool {
-        self.signal.send_replace(Some(signal));
+        for child in self.running.values() {
+            child.send_replace(Some(signal));
+        }
         timeout(limit, async { while self.ended().await.is_some() {} }).await.is_ok()
     }
 }

@@ -29,10 +29,26 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause after a failed accept, for example when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A request to restart a node.
+/// A request about a node.
 pub(crate) struct Request {
     pub(crate) node: &'static Node,
+    pub(crate) operation: Operation,
     pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// The operation that is requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Restart a node that has exited.
+    Start,
+    /// Kill a running node, even one that is stopped by SIGSTOP.
+    Kill,
+}
+
+impl Operation {
+    /// The word of a request, and that of a response to a request that was executed.
+    const WORDS: [(Self, &'static str, &'static str); 2] =
+        [(Self::Start, "start", "started"), (Self::Kill, "kill", "killed")];
 }
 
 /// The socket. Dropping it removes the socket and its directory.
@@ -83,7 +99,7 @@ async fn serve(listener: UnixListener, requests: mpsc::Sender<Request>) {
 async fn respond(stream: &mut UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
     let response = match timeout(TIMEOUT, read_line(stream)).await {
         Ok(read) => match parse(&read?) {
-            Ok(node) => restart(node, requests).await,
+            Ok((operation, node)) => execute(operation, node, requests).await,
             Err(refusal) => format!("refused: {refusal}\n"),
         },
         Err(_) => format!("refused: no line received within {} s\n", TIMEOUT.as_secs()),
@@ -98,25 +114,37 @@ async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Returns the node named in a request.
-fn parse(line: &[u8]) -> Result<&'static Node, String> {
+/// Returns the operation and the node of a request.
+fn parse(line: &[u8]) -> Result<(Operation, &'static Node), String> {
     let Some(line) = line.strip_suffix(b"\n") else {
         return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes"));
     };
-    let name = line.strip_prefix(b"start ").ok_or("expected start NAME")?;
+    let named = |(operation, word, _): (Operation, &str, &str)| {
+        let name = line.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?;
+        Some((operation, name))
+    };
+    let (operation, name) =
+        Operation::WORDS.into_iter().find_map(named).ok_or("expected start NAME or kill NAME")?;
     let known = NODES.iter().find(|node| node.name.as_bytes() == name);
-    known.ok_or_else(|| format!("there is no node {:?}", String::from_utf8_lossy(name)))
+    let unknown = || format!("there is no node {:?}", String::from_utf8_lossy(name));
+    known.map(|node| (operation, node)).ok_or_else(unknown)
 }
 
-async fn restart(node: &'static Node, requests: &mpsc::Sender<Request>) -> String {
+async fn execute(
+    operation: Operation,
+    node: &'static Node,
+    requests: &mpsc::Sender<Request>,
+) -> String {
     let (answer, answered) = oneshot::channel();
     // Sending or receiving fails only when the launcher is stopping.
-    let outcome = match requests.send(Request { node, answer }).await {
+    let outcome = match requests.send(Request { node, operation, answer }).await {
         Ok(()) => answered.await.ok(),
         Err(_) => None,
     };
+    let done = Operation::WORDS.into_iter().find(|(known, ..)| *known == operation);
+    let done = done.map_or("", |(.., done)| done);
     match outcome {
-        Some(Ok(())) => format!("started {}\n", node.name),
+        Some(Ok(())) => format!("{done} {}\n", node.name),
         Some(Err(refusal)) => format!("refused: {refusal}\n"),
         None => "refused: the launcher is stopping\n".to_owned(),
     }
@@ -129,10 +157,13 @@ mod tests {
     #[test]
     fn request_is_one_complete_line_naming_one_node() {
         for node in &NODES {
-            assert_eq!(
-                parse(format!("start {}\n", node.name).as_bytes()).map(|node| node.name),
-                Ok(node.name)
-            );
+            for (operation, word, _) in Operation::WORDS {
+                let parsed = parse(format!("{word} {}\n", node.name).as_bytes());
+                assert_eq!(
+                    parsed.map(|(operation, node)| (operation, node.name)),
+                    Ok((operation, node.name))
+                );
+            }
         }
         for (line, reason) in [
             (&b""[..], "at most 64 bytes"),
@@ -140,6 +171,9 @@ mod tests {
             (b"\n", "start NAME"),
             (b"stop gotham\n", "start NAME"),
             (b"\xff\xfe\n", "start NAME"),
+            (b"kill\n", "kill NAME"),
+            (b"killgotham\n", "kill NAME"),
+            (b"kill riverdale\n", "no node \"riverdale\""),
             (b"start \n", "no node \"\""),
             (b"start riverdale\n", "no node \"riverdale\""),
             (b"start gotham \n", "no node"),
@@ -147,7 +181,7 @@ mod tests {
             (b"start ../gotham\n", "no node"),
             (b"start \xff\n", "no node"),
         ] {
-            let refusal = parse(line).map(|node| node.name).unwrap_err();
+            let refusal = parse(line).map(|(_, node)| node.name).unwrap_err();
             assert!(refusal.contains(reason) && !refusal.contains('\n'), "{line:?}: {refusal}");
         }
     }

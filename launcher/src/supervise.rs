@@ -20,7 +20,7 @@ use crate::layout::Layout;
 use crate::lines::{Terminal, print_error};
 use crate::node::NODES;
 use crate::options::Options;
-use crate::socket::{Request, Socket};
+use crate::socket::{Operation, Request, Socket};
 
 /// Runs the cluster until all nodes have exited or a signal stops it.
 ///
@@ -88,13 +88,20 @@ fn open_socket(requests: mpsc::Sender<Request>, terminal: &Terminal) -> Option<S
     }
 }
 
-async fn answer(children: &mut Children, Request { node, answer }: Request, terminal: &Terminal) {
-    let outcome = children.start_again(node).await;
-    let line = match &outcome {
-        Ok(()) => format!("{} restarted", node.name),
-        Err(refusal) => format!("{} not restarted: {refusal}", node.name),
+async fn answer(
+    children: &mut Children,
+    Request { node, operation, answer }: Request,
+    terminal: &Terminal,
+) {
+    let (outcome, done) = match operation {
+        Operation::Start => (children.start_again(node).await, "restarted"),
+        Operation::Kill => (children.kill(node).await, "killed"),
     };
-    // Ignored: the client may have closed its connection, and the node is started anyway.
+    let line = match &outcome {
+        Ok(()) => format!("{} {done}", node.name),
+        Err(refusal) => format!("{} not {done}: {refusal}", node.name),
+    };
+    // Ignored: the client may have closed its connection, and the request is executed anyway.
     let _ = answer.send(outcome);
     terminal.print(&line);
 }

@@ -49,6 +49,11 @@ pub struct Config {
 pub enum Event {
     /// The city was bombed: this incarnation must end and lose all its memory.
     Bombed,
+    /// Dispatch ended the process.
+    Ended {
+        /// True if it ends immediately, without any cleanup.
+        at_once: bool,
+    },
     /// Dispatch assigned a hero.
     Assigned {
         /// The hero.
@@ -160,12 +165,14 @@ impl City {
                 } else {
                     self.execute(now, &command)
                 };
-                let bombed = result == Ok(Done::Bombed);
+                let end = match result {
+                    Ok(Done::Bombed) => Some(Event::Bombed),
+                    Ok(Done::Ending) => Some(Event::Ended { at_once: command == Command::Kill }),
+                    Ok(Done::Assigned(_)) | Err(_) => None,
+                };
                 // The answer is queued before the event, since the event ends the incarnation.
                 self.send(from, Frame::Answer { request, result });
-                if bombed {
-                    self.event(Event::Bombed);
-                }
+                self.out.extend(end.map(Output::Event));
             }
             Frame::Observe { since, pulls } => self.on_observe(now, from, since, pulls),
             // A city sends no requests, so it ignores answers. Its process handles control frames.
@@ -177,6 +184,7 @@ impl City {
     fn execute(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
         match command {
             Command::Bomb => Ok(Done::Bombed),
+            Command::Stop | Command::Kill => Ok(Done::Ending),
             Command::Assign { hero, to, copy } => {
                 self.assign(now, *hero, *to, copy.as_deref()).map(Done::Assigned)
             }

@@ -64,6 +64,7 @@ fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
         Event::Bombed => {
             return ControlFlow::Break(IncarnationEnd::Crashed("bombed".into()));
         }
+        Event::Ended { at_once } => return ControlFlow::Break(IncarnationEnd::Process { at_once }),
         Event::Assigned { hero } => info!(%hero, "hero assigned"),
         Event::Patrols { hero } => debug!(%hero, "hero went on patrol"),
         Event::Fought { hero, damage, fell: false } => debug!(%hero, damage, "hero fought"),
@@ -84,6 +85,7 @@ impl Node for City {
         match event {
             Event::Replica(event) => Some(event),
             Event::Bombed
+            | Event::Ended { .. }
             | Event::Assigned { .. }
             | Event::Patrols { .. }
             | Event::Fought { .. } => None,

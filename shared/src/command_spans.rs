@@ -61,6 +61,10 @@ impl CommandSpans {
                     (Command::Assign { .. }, false) => "execute assign",
                     (Command::Bomb, true) => "command bomb",
                     (Command::Bomb, false) => "execute bomb",
+                    (Command::Stop, true) => "command stop",
+                    (Command::Stop, false) => "execute stop",
+                    (Command::Kill, true) => "command kill",
+                    (Command::Kill, false) => "execute kill",
                 };
                 let span = self.span(name, part, peer, *trace);
                 let own = span.context();

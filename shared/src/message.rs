@@ -22,6 +22,10 @@ pub enum Command {
     },
     /// Crash: lose all memory and start a new incarnation.
     Bomb,
+    /// End the process gracefully, as on SIGTERM.
+    Stop,
+    /// End the process immediately, as on SIGKILL.
+    Kill,
 }
 
 /// The answer of a city that executed a command.
@@ -31,6 +35,8 @@ pub enum Done {
     Assigned(Arc<Entry<Hero>>),
     /// The city is about to crash.
     Bombed,
+    /// The city's process is about to end.
+    Ending,
 }
 
 /// The reason why a city did not execute a command. Nothing was changed there.
@@ -52,14 +58,14 @@ impl Message for Command {
     fn is_valid(&self) -> bool {
         match self {
             Self::Assign { copy, .. } => copy.as_ref().is_none_or(|copy| copy.is_valid()),
-            Self::Bomb => true,
+            Self::Bomb | Self::Stop | Self::Kill => true,
         }
     }
 
     fn entries(&self) -> usize {
         match self {
             Self::Assign { copy, .. } => usize::from(copy.is_some()),
-            Self::Bomb => 0,
+            Self::Bomb | Self::Stop | Self::Kill => 0,
         }
     }
 }
@@ -68,7 +74,7 @@ impl Message for Done {
     fn is_valid(&self) -> bool {
         match self {
             Self::Assigned(entry) => entry.is_valid(),
-            Self::Bombed => true,
+            Self::Bombed | Self::Ending => true,
         }
     }
 

@@ -87,8 +87,12 @@ fn city_output(output: shared::Output<city::Event>) -> Output {
         shared::Output::Send { to, frame } => Output::Send { to, frame },
         shared::Output::Event(Event::Bombed) => Output::Bombed,
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        // No client of the simulation ends a process.
         shared::Output::Event(
-            Event::Assigned { .. } | Event::Patrols { .. } | Event::Fought { .. },
+            Event::Ended { .. }
+            | Event::Assigned { .. }
+            | Event::Patrols { .. }
+            | Event::Fought { .. },
         ) => Output::Unused,
     }
 }

@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::{
-    CITIES, Cluster, Disconnect, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, Signal,
+    Api, CITIES, Cluster, Disconnect, HANG_TIMEOUT, Heroes, Link, NODES, Options, Reply, Signal,
     Stopwatch, ensure, wait_until,
 };
+use serde_json::json;
 
 /// The promised response time of every command.
 const PROMISED: Duration = Duration::from_secs(2);
@@ -231,4 +232,77 @@ fn assert_all_stop(signal: Signal) {
         );
     }
     assert_eq!(page.read_to_close(), Disconnect::Closed(1001, "dispatch is stopping".into()));
+}
+
+/// Returns the texts of the events of these kinds.
+fn told(api: &Api, kinds: &[&str]) -> Vec<String> {
+    let events = api.events(0).into_iter();
+    events.filter(|event| kinds.contains(&event.kind.as_str())).map(|event| event.text).collect()
+}
+
+#[test]
+fn end_of_a_stopped_process_is_not_confirmed_and_does_not_happen_later() {
+    let (mut cluster, mut heroes, ids) = start_with_heroes(3);
+    let before = cluster.node("gotham").incarnation;
+    for (verb, id) in [("kill", &ids[0]), ("stop", &ids[1])] {
+        cluster.process("gotham").signal(Signal::SIGSTOP);
+        assert_no_answer(&within_promise(|| {
+            cluster.api.post(&format!("/api/v1/cities/gotham/{verb}"), &json!({}))
+        }));
+        assert_eq!(told(&cluster.api, &["killed", "stopped"]), [""; 0], "{verb}");
+        cluster.process("gotham").signal(Signal::SIGCONT);
+        // Buffered frames are read before later commands.
+        wait_until("gotham executes commands again", HANG_TIMEOUT, || {
+            let reply = cluster.api.assign(id, "gotham");
+            ensure(reply.status == 200, || reply.body)
+        });
+        heroes.assigned(id, "gotham");
+        assert_eq!(cluster.node("gotham").incarnation, before, "{verb}");
+    }
+    cluster.wait_until_held(&heroes, &CITIES);
+}
+
+#[test]
+fn fault_that_no_node_confirms_is_withdrawn() {
+    let (mut cluster, heroes, ids) = start_with_heroes(3);
+    cluster.process("gotham").signal(Signal::SIGSTOP);
+    for fault in [
+        json!({"kind": "skew", "from": "gotham", "skew_ms": 1_000, "heal_after_s": 60}),
+        json!({"kind": "freeze", "from": "gotham", "heal_after_s": 60}),
+        json!({"kind": "cut", "from": "gotham", "to": "capitol", "both": false,
+            "heal_after_s": 60}),
+    ] {
+        let reply = within_promise(|| cluster.api.post("/api/v1/faults", &fault));
+        let is_refused = reply.status == 503
+            && ["unconfirmed", "no_answer"].contains(&reply.json()["type"].as_str().unwrap_or(""));
+        assert!(is_refused, "{fault}: {} {}", reply.status, reply.body);
+        assert!(cluster.api.faults().is_empty(), "{fault}");
+    }
+    assert_eq!(told(&cluster.api, &["injected", "healed"]), [""; 0]);
+    cluster.process("gotham").signal(Signal::SIGCONT);
+    wait_until("gotham executes commands again", HANG_TIMEOUT, || {
+        let reply = cluster.api.assign(&ids[0], "gotham");
+        ensure(reply.status == 200, || reply.body)
+    });
+    assert!(cluster.api.faults().is_empty());
+    drop(heroes);
+}
+
+#[test]
+fn heal_that_a_stopped_process_does_not_confirm_is_not_called_done() {
+    let (mut cluster, heroes, ids) = start_with_heroes(3);
+    let fault = cluster.api.inject(&json!({
+        "kind": "skew", "from": "gotham", "skew_ms": 500, "heal_after_s": 300,
+    }));
+    cluster.process("gotham").signal(Signal::SIGSTOP);
+    let reply = within_promise(|| cluster.api.delete(&format!("/api/v1/faults/{}", fault.id)));
+    let detail = reply.problem(503, "unconfirmed");
+    assert!(detail.contains("gotham"), "{detail}");
+    cluster.process("gotham").signal(Signal::SIGCONT);
+    wait_until("gotham executes commands again", HANG_TIMEOUT, || {
+        let reply = cluster.api.assign(&ids[0], "gotham");
+        ensure(reply.status == 200, || reply.body)
+    });
+    assert!(cluster.api.faults().is_empty());
+    drop(heroes);
 }

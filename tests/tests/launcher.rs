@@ -122,6 +122,35 @@ fn killed_city_stays_down_until_rebuilt_and_recovers() {
 }
 
 #[test]
+fn stopped_or_frozen_process_is_killed_by_its_launcher() {
+    let launched = Launched::start();
+    launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
+    for is_frozen in [false, true] {
+        if is_frozen {
+            launched
+                .cluster
+                .api
+                .inject(&json!({ "kind": "freeze", "from": "gotham", "heal_after_s": 300 }));
+        } else {
+            launched.signal("gotham", Signal::SIGSTOP);
+        }
+        let killed = launched.cluster.api.post("/api/v1/cities/gotham/kill", &json!({}));
+        assert_eq!(killed.expect(202).json(), json!({ "city": "gotham" }));
+        assert!(!launched.processes().contains_key("gotham"), "the process has ended");
+        let events = launched.cluster.api.events(0);
+        assert!(events.iter().any(|event| event.kind == "killed"), "{events:?}");
+        launched.cluster.wait_status("gotham", "down", HANG_TIMEOUT);
+        let _ = launched
+            .cluster
+            .api
+            .post("/api/v1/cities/gotham/kill", &json!({}))
+            .problem(503, "no_answer");
+        let _ = rebuild(&launched.cluster, "gotham").expect(202);
+        launched.cluster.wait_status("gotham", "up", HANG_TIMEOUT);
+    }
+}
+
+#[test]
 fn running_city_is_not_rebuilt() {
     let launched = Launched::start();
     let before = launched.processes();

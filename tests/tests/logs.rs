@@ -161,8 +161,10 @@ fn hero_of_a_member_forges_no_line() {
         Link::as_member(gotham, "dispatch", me).map_err(|disconnect| format!("{disconnect:?}"))
     });
     let id: HeroId = "aaaaaaaa-0000-4000-8000-000000000001".parse().expect("an id");
-    let origin =
-        Origin { node: "dispatch".parse().expect("a name"), incarnation: gossip::Incarnation::at(me) };
+    let origin = Origin {
+        node: "dispatch".parse().expect("a name"),
+        incarnation: gossip::Incarnation::at(me),
+    };
     let stamp = Stamp { hlc: Hlc { wall: UnixMillis(me), logical: 0 }, origin };
     let entry = Entry::written(Value::Live(Hero::new(hostile().into())), stamp, None);
     let to = Location::City("gotham".parse().expect("a name"));

@@ -13,11 +13,11 @@ use shared::hero::{HeroId, HeroName, Location};
 use shared::message::{Command, Done, Refusal};
 
 use super::Dispatch;
-use super::requests::{self, Commanded, PendingCommand};
+use super::requests::{self, Commanded, Ending, PendingCommand};
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{
     AcceptStamps, Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
-    ReadView, Request, RequestError, SetPace, Ticket, Written,
+    ReadView, Request, RequestError, SetPace, Stop, Ticket, Written,
 };
 use crate::text::isolated;
 
@@ -60,10 +60,10 @@ impl Dispatch {
                 self.begin_exchange(now, Ticket::new(ticket), exchange)
             }
             Action::Stop(stop) => {
-                self.stop(now, Ticket::<crate::request::Stop>::new(ticket), stop.city)
+                self.end_process(now, Ticket::new(ticket), stop.city, Ending::Stop, trace)
             }
             Action::Kill(kill) => {
-                self.kill(now, Ticket::<crate::request::Kill>::new(ticket), kill.city)
+                self.end_process(now, Ticket::new(ticket), kill.city, Ending::Kill, trace)
             }
             Action::Log(Log { node, kind, text }) => {
                 self.log(now, node, kind, text);
@@ -143,6 +143,44 @@ impl Dispatch {
         self.command(now, city, Commanded::Bomb { ticket, at_stake }, Command::Bomb, trace);
     }
 
+    fn end_process(
+        &mut self,
+        now: Now,
+        ticket: Ticket<Stop>,
+        city: NodeName,
+        ending: Ending,
+        trace: Option<TraceContext>,
+    ) {
+        if !self.observer.answers(city) || self.faults.faults.is_frozen(city) {
+            return self.reply(ticket, Err(RequestError::NoAnswer { city }));
+        }
+        let command = match ending {
+            Ending::Stop => Command::Stop,
+            Ending::Kill => Command::Kill,
+        };
+        self.command(now, city, Commanded::End { ticket, ending }, command, trace);
+    }
+
+    /// Completes the ends of a process whose port is closed, or that runs as another incarnation.
+    /// Their answers may be lost with the process.
+    pub(super) fn complete_ends(&mut self, now: Now, city: NodeName) {
+        for PendingCommand { command, .. } in self.requests.take_ends(city) {
+            if let Commanded::End { ticket, ending } = command {
+                let city = self.complete_end(now, city, ending);
+                self.reply(ticket, Ok(city));
+            }
+        }
+    }
+
+    fn complete_end(&mut self, now: Now, city: NodeName, ending: Ending) -> NodeName {
+        let (kind, text) = match ending {
+            Ending::Stop => (EventKind::Stopped, format!("{city} was asked to stop")),
+            Ending::Kill => (EventKind::Killed, format!("{city} was killed")),
+        };
+        self.log(now, city, kind, text);
+        city
+    }
+
     /// Returns the heroes that no node other than this city holds, as far as has been observed.
     fn at_stake(&mut self, now: Now, city: NodeName) -> Vec<(HeroId, HeroName)> {
         self.catch_up_a_few(now);
@@ -192,7 +230,19 @@ impl Dispatch {
                 let outcome = match result {
                     Ok(Done::Bombed) => Ok(self.complete_bomb(now, from, at_stake)),
                     // A wrong type of answer proves nothing about the bomb.
-                    Ok(Done::Assigned(_)) => Err(RequestError::Unknown { city: from }),
+                    Ok(Done::Assigned(_) | Done::Ending) => {
+                        Err(RequestError::Unknown { city: from })
+                    }
+                    Err(refusal) => Err(refused(from, None, refusal)),
+                };
+                self.reply(ticket, outcome);
+            }
+            Commanded::End { ticket, ending } => {
+                let outcome = match result {
+                    Ok(Done::Ending) => Ok(self.complete_end(now, from, ending)),
+                    Ok(Done::Assigned(_) | Done::Bombed) => {
+                        Err(RequestError::Unknown { city: from })
+                    }
                     Err(refusal) => Err(refused(from, None, refusal)),
                 };
                 self.reply(ticket, outcome);
@@ -202,7 +252,7 @@ impl Dispatch {
                     Ok(Done::Assigned(entry)) => {
                         Ok(self.complete_assignment(now, from, Written { hero, entry }))
                     }
-                    Ok(Done::Bombed) => Err(RequestError::Unknown { city: from }),
+                    Ok(Done::Bombed | Done::Ending) => Err(RequestError::Unknown { city: from }),
                     Err(refusal) => Err(refused(from, Some(hero), refusal)),
                 };
                 self.reply(ticket, outcome);

@@ -1,16 +1,16 @@
 //! The requested faults, and the requests that wait until the nodes report them.
 //!
-//! Invariant: a request is answered once every affected node has reported, has lost its link, or
-//! has missed the deadline.
+//! Invariants: a request is answered once every affected node has reported, has lost its link, or
+//! has missed the deadline. A fault that no node has reported by then is withdrawn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip::fault::{Control, Fault, FaultId, Report};
+use gossip::fault::{Fault, FaultId, FaultKind, Report};
 use gossip::{NodeName, Now, earliest};
 
 use super::requests::ANSWER_TIMEOUT;
-use crate::model::faults::{FaultView, Faults};
+use crate::model::faults::{FaultView, Faults, Reported};
 use crate::request::{Heal, Inject, Ticket};
 
 /// The faults, and the requests that wait for reports.
@@ -37,16 +37,27 @@ enum Awaited {
         fault: Fault,
         heal_after: Duration,
         nodes: BTreeSet<NodeName>,
+        /// Those of the nodes that have reported the fault since.
+        confirmed: BTreeSet<NodeName>,
     },
-    /// The faults are in force at no linked node.
-    Over { ticket: Ticket<Heal>, faults: Vec<FaultId> },
+    /// The faults are in force at no node, except at those that are frozen by one of them.
+    Over {
+        ticket: Ticket<Heal>,
+        faults: Vec<Fault>,
+        /// Those of the faults that a node had reported.
+        begun: Vec<Fault>,
+    },
 }
 
 /// A request that can be answered.
 #[derive(Debug)]
 pub(super) enum Confirmed {
     Injected(Ticket<Inject>, FaultView),
-    Healed(Ticket<Heal>),
+    /// No node has reported the fault in time.
+    NotInjected(Ticket<Inject>, Fault, Vec<NodeName>),
+    Healed(Ticket<Heal>, Vec<Fault>),
+    /// These nodes still report one of the faults.
+    NotHealed(Ticket<Heal>, Vec<Fault>, Vec<NodeName>),
 }
 
 impl FaultControl {
@@ -60,66 +71,95 @@ impl FaultControl {
         nodes: BTreeSet<NodeName>,
     ) {
         self.faults.begin(now.mono, fault, heal_after);
-        self.wait(now, Awaited::InForce { ticket, fault, heal_after, nodes });
+        let confirmed = BTreeSet::new();
+        self.wait(now, Awaited::InForce { ticket, fault, heal_after, nodes, confirmed });
     }
 
     /// Lets a request wait until no node reports these faults, which have ended.
-    pub(super) fn await_healed(&mut self, now: Now, ticket: Ticket<Heal>, faults: Vec<FaultId>) {
-        self.wait(now, Awaited::Over { ticket, faults });
+    pub(super) fn await_healed(
+        &mut self,
+        now: Now,
+        ticket: Ticket<Heal>,
+        faults: Vec<Fault>,
+        begun: Vec<Fault>,
+    ) {
+        self.wait(now, Awaited::Over { ticket, faults, begun });
     }
 
     fn wait(&mut self, now: Now, awaited: Awaited) {
         self.waiting.push(Waiting { awaited, deadline: now.mono + ANSWER_TIMEOUT });
     }
 
-    /// Processes a node's report. Returns the controls to send to the node, and the faults that
-    /// ended with its process.
-    pub(super) fn on_report(
-        &mut self,
-        now: Now,
-        from: NodeName,
-        report: &Report,
-    ) -> (Vec<Control>, Vec<Fault>) {
-        self.reported
-            .insert(from, report.faults.iter().map(|in_force| in_force.fault.id).collect());
+    /// Processes a node's report.
+    pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) -> Reported {
+        let ids: BTreeSet<FaultId> =
+            report.faults.iter().map(|in_force| in_force.fault.id).collect();
+        for Waiting { awaited, .. } in &mut self.waiting {
+            if let Awaited::InForce { fault, confirmed, .. } = awaited
+                && ids.contains(&fault.id)
+            {
+                confirmed.insert(from);
+            }
+        }
+        self.reported.insert(from, ids);
         self.faults.on_report(now.mono, from, report)
     }
 
-    /// Removes and returns the requests that need not wait any longer. A node without a link is not
-    /// waited for.
+    /// Removes a node whose process has exited. Returns the freezes that ended with it.
+    pub(super) fn on_end(&mut self, node: NodeName) -> Vec<Fault> {
+        self.reported.remove(&node);
+        self.faults.on_end(node)
+    }
+
+    /// Returns the nodes that reported one of these faults last, without those that were frozen by
+    /// one of them: these have been thawed, and report again when they are back.
+    fn still_at(&self, faults: &[Fault]) -> Vec<NodeName> {
+        let was_frozen = |node: &NodeName| {
+            faults.iter().any(|fault| fault.kind == FaultKind::Freeze && fault.from == *node)
+        };
+        let is_at = |ids: &BTreeSet<FaultId>| faults.iter().any(|fault| ids.contains(&fault.id));
+        let at = self.reported.iter().filter(|(node, ids)| is_at(ids) && !was_frozen(node));
+        at.map(|(node, _)| *node).collect()
+    }
+
+    /// Removes and returns the requests that need not wait any longer. An injection does not wait
+    /// for a node without a link.
     pub(super) fn take_confirmed(
         &mut self,
         now: Now,
         is_linked: impl Fn(NodeName) -> bool,
     ) -> Vec<Confirmed> {
-        let reported = &self.reported;
-        let reports =
-            |node: &NodeName, id: &FaultId| reported.get(node).is_some_and(|ids| ids.contains(id));
+        let pending = std::mem::take(&mut self.waiting);
         let is_done = |awaited: &Awaited| match awaited {
-            Awaited::InForce { fault, nodes, .. } => {
-                nodes.iter().all(|node| reports(node, &fault.id) || !is_linked(*node))
+            Awaited::InForce { nodes, confirmed, .. } => {
+                nodes.iter().all(|node| confirmed.contains(node) || !is_linked(*node))
             }
-            Awaited::Over { faults, .. } => !reported
-                .keys()
-                .filter(|node| is_linked(**node))
-                .any(|node| faults.iter().any(|id| reports(node, id))),
+            Awaited::Over { faults, .. } => self.still_at(faults).is_empty(),
         };
-        let is_over =
-            |waiting: &mut Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
-        let over: Vec<Waiting> = self.waiting.extract_if(.., is_over).collect();
-        let confirmed = |Waiting { awaited, .. }| match awaited {
-            Awaited::Over { ticket, .. } => Confirmed::Healed(ticket),
+        let is_over = |waiting: &Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
+        let (over, waiting): (Vec<_>, Vec<_>) = pending.into_iter().partition(is_over);
+        self.waiting = waiting;
+        over.into_iter().map(|waiting| self.confirmed(now, waiting.awaited)).collect()
+    }
+
+    fn confirmed(&self, now: Now, awaited: Awaited) -> Confirmed {
+        match awaited {
+            Awaited::Over { ticket, faults, begun } => match self.still_at(&faults) {
+                at if at.is_empty() => Confirmed::Healed(ticket, begun),
+                at => Confirmed::NotHealed(ticket, begun, at),
+            },
+            Awaited::InForce { ticket, fault, nodes, confirmed, .. } if confirmed.is_empty() => {
+                Confirmed::NotInjected(ticket, fault, nodes.into_iter().collect())
+            }
             // A node that missed the deadline is sent the fault again when it next reports. If the
             // fault has expired by then, it was injected all the same.
-            Awaited::InForce { ticket, fault, heal_after, .. } => {
-                let view = self.faults.view(now.mono, fault.id);
-                Confirmed::Injected(
-                    ticket,
-                    view.unwrap_or_else(|| FaultView::over(fault, heal_after)),
-                )
+            Awaited::InForce { ticket, fault, heal_after, confirmed, .. } => {
+                let over =
+                    || FaultView::over(fault, heal_after, confirmed.iter().copied().collect());
+                let view = self.faults.view(now.mono, fault.id).unwrap_or_else(over);
+                Confirmed::Injected(ticket, view)
             }
-        };
-        over.into_iter().map(confirmed).collect()
+        }
     }
 
     /// Returns the time at which the next fault expires or the next waiting request is answered.
@@ -135,7 +175,7 @@ impl FaultControl {
 mod tests {
     use super::*;
     use gossip::UnixMillis;
-    use gossip::fault::{FaultKind, Frames, InForce};
+    use gossip::fault::{Frames, InForce};
 
     #[test]
     fn injection_is_confirmed_by_reports_of_linked_nodes_or_deadline() {
@@ -162,8 +202,32 @@ mod tests {
             [Confirmed::Injected(..)]
         ));
         control.faults.end(fault.id);
-        control.await_healed(now(30), Ticket::new(2), vec![fault.id]);
+        control.await_healed(now(30), Ticket::new(2), vec![fault], vec![fault]);
         assert!(control.take_confirmed(now(40), |_| true).is_empty(), "gotham reported it last");
-        assert!(matches!(control.take_confirmed(now(1_730), |_| true)[..], [Confirmed::Healed(_)]));
+        match control.take_confirmed(now(1_730), |_| true).as_slice() {
+            [Confirmed::NotHealed(_, _, at)] => assert_eq!(at, &[gotham]),
+            other => panic!("{other:?}"),
+        }
+        control.await_healed(now(2_000), Ticket::new(3), vec![fault], vec![fault]);
+        control.on_end(gotham);
+        assert!(matches!(
+            control.take_confirmed(now(2_010), |_| true)[..],
+            [Confirmed::Healed(..)]
+        ));
+    }
+
+    #[test]
+    fn injection_that_no_node_confirms_is_not_injected() {
+        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
+        let gotham: NodeName = "gotham".parse().unwrap();
+        let fault =
+            Fault { id: FaultId(1), kind: FaultKind::Freeze, from: gotham, to: None, both: false };
+        let mut control = FaultControl::default();
+        control.inject(now(0), Ticket::new(1), fault, Duration::from_secs(9), [gotham].into());
+        assert!(control.take_confirmed(now(1_699), |_| true).is_empty());
+        match control.take_confirmed(now(1_700), |_| true).as_slice() {
+            [Confirmed::NotInjected(_, _, nodes)] => assert_eq!(nodes, &[gotham]),
+            other => panic!("{other:?}"),
+        }
     }
 }

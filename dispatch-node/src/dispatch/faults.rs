@@ -1,6 +1,7 @@
-//! Injecting and healing faults, and ending processes on request.
+//! Injecting and healing faults.
 //!
-//! Invariant: an action is logged when it is requested, and answered when the nodes report it.
+//! Invariant: an action is logged and answered when the nodes report it. What no node reports in
+//! time is withdrawn.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ use super::Dispatch;
 use super::event::Event;
 use super::fault_control::Confirmed;
 use crate::event_log::EventKind;
-use crate::model::faults::describe;
-use crate::request::{Heal, Inject, Operation, RequestError, Ticket};
+use crate::model::faults::{Reported, describe};
+use crate::request::{Heal, Inject, RequestError, Ticket};
 use crate::text::seconds;
 
 impl Dispatch {
@@ -32,12 +33,6 @@ impl Dispatch {
         for node in &nodes {
             self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
         }
-        self.log(
-            now,
-            fault.from,
-            EventKind::Injected,
-            format!("{}, for {}", describe(&fault), seconds(heal_after)),
-        );
         self.faults.inject(now, ticket, fault, heal_after, nodes);
         self.answer_confirmed(now);
     }
@@ -55,25 +50,40 @@ impl Dispatch {
             Some(id) => vec![id],
             None => self.faults.faults.ids(),
         };
-        for id in &ids {
-            let Some(fault) = self.faults.faults.end(*id) else {
-                return self.reply(ticket, Err(RequestError::UnknownFault(*id)));
+        let (mut faults, mut begun) = (Vec::new(), Vec::new());
+        for id in ids {
+            let was_reported = self.faults.faults.was_reported(id);
+            let Some(fault) = self.end_fault(id) else {
+                return self.reply(ticket, Err(RequestError::UnknownFault(id)));
             };
-            for node in self.all_nodes() {
-                self.send(node, Frame::Control(Control::Heal(*id)));
-            }
-            // The node may be frozen even if it has not reported so: it can no longer report.
-            if fault.kind == FaultKind::Freeze {
-                self.event(Event::Thaw(fault.from, *id));
-            }
-            self.log_healed(now, fault.from, "healed", &fault);
+            faults.push(fault);
+            begun.extend(was_reported.then_some(fault));
         }
-        self.faults.await_healed(now, ticket, ids);
+        self.faults.await_healed(now, ticket, faults, begun);
         self.answer_confirmed(now);
+    }
+
+    /// Ends a fault here and at every node. Returns `None` if it is not in force.
+    fn end_fault(&mut self, id: FaultId) -> Option<Fault> {
+        let fault = self.faults.faults.end(id)?;
+        for node in self.all_nodes() {
+            self.send(node, Frame::Control(Control::Heal(id)));
+        }
+        // The node may be frozen even if it has not reported so: it can no longer report.
+        if fault.kind == FaultKind::Freeze {
+            self.event(Event::Thaw(fault.from, id));
+        }
+        Some(fault)
     }
 
     fn log_healed(&mut self, now: Now, node: NodeName, how: &str, fault: &Fault) {
         self.log(now, node, EventKind::Healed, format!("{how}: {}", describe(fault)));
+    }
+
+    fn log_all_healed(&mut self, now: Now, faults: &[Fault], how: &str) {
+        for fault in faults {
+            self.log_healed(now, fault.from, how, fault);
+        }
     }
 
     /// Answers the requests that no longer need to wait for reports.
@@ -85,13 +95,32 @@ impl Dispatch {
         {
             match confirmed {
                 Confirmed::Injected(ticket, view) => self.reply(ticket, Ok(view)),
-                Confirmed::Healed(ticket) => self.reply(ticket, Ok(())),
+                Confirmed::NotInjected(ticket, fault, nodes) => {
+                    self.end_fault(fault.id);
+                    self.reply(ticket, Err(RequestError::NotInForce { nodes }));
+                }
+                Confirmed::Healed(ticket, faults) => {
+                    self.log_all_healed(now, &faults, "healed");
+                    self.reply(ticket, Ok(()));
+                }
+                Confirmed::NotHealed(ticket, faults, nodes) => {
+                    self.log_all_healed(
+                        now,
+                        &faults,
+                        "healing, but not confirmed by all nodes yet",
+                    );
+                    self.reply(ticket, Err(RequestError::StillInForce { nodes }));
+                }
             }
         }
     }
 
     pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) {
-        let (controls, over) = self.faults.on_report(now, from, report);
+        let Reported { begun, controls, over } = self.faults.on_report(now, from, report);
+        for (fault, heal_after) in begun {
+            let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
+            self.log(now, fault.from, EventKind::Injected, text);
+        }
         for control in controls {
             if let Some(freeze) = freeze_healed_by(&control, report) {
                 // The process may freeze before the frame arrives, and would then not receive it.
@@ -121,57 +150,9 @@ impl Dispatch {
 
     /// Ends the faults that were in force at a process that has exited.
     pub(super) fn end_faults_at(&mut self, now: Now, node: NodeName) {
-        for fault in self.faults.faults.on_end(node) {
+        for fault in self.faults.on_end(node) {
             self.log_healed(now, node, "ended with its process", &fault);
         }
-    }
-
-    pub(super) fn stop<O: Operation<Reply = NodeName>>(
-        &mut self,
-        now: Now,
-        ticket: Ticket<O>,
-        city: NodeName,
-    ) {
-        self.end_process(
-            now,
-            ticket,
-            city,
-            Control::Stop,
-            (EventKind::Stopped, format!("{city} was asked to stop")),
-        );
-    }
-
-    pub(super) fn kill<O: Operation<Reply = NodeName>>(
-        &mut self,
-        now: Now,
-        ticket: Ticket<O>,
-        city: NodeName,
-    ) {
-        self.end_process(
-            now,
-            ticket,
-            city,
-            Control::Kill,
-            (EventKind::Killed, format!("{city} was killed")),
-        );
-    }
-
-    fn end_process<O: Operation<Reply = NodeName>>(
-        &mut self,
-        now: Now,
-        ticket: Ticket<O>,
-        city: NodeName,
-        control: Control,
-        (kind, text): (EventKind, String),
-    ) {
-        // A frozen process would execute this when it is thawed, long after the request.
-        if !self.observer.is_linked(city) || self.faults.faults.is_frozen(city) {
-            return self.reply(ticket, Err(RequestError::NoAnswer { city }));
-        }
-        self.log(now, city, kind, text);
-        // The request is answered without a confirmation: the process ends and cannot send one.
-        self.send(city, Frame::Control(control));
-        self.reply(ticket, Ok(city));
     }
 }
 

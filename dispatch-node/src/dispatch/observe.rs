@@ -30,6 +30,7 @@ impl Dispatch {
                 city.refuses.remove(&peer);
             }
             self.complete_bombs(now, peer);
+            self.complete_ends(now, peer);
             self.log(
                 now,
                 peer,
@@ -76,6 +77,7 @@ impl Dispatch {
         }
         if has_ended {
             self.end_faults_at(now, peer);
+            self.complete_ends(now, peer);
         }
         self.holdings_changed(now);
     }

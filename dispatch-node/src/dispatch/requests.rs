@@ -10,7 +10,7 @@ use gossip::{NodeName, Now};
 use shared::hero::{HeroId, HeroName};
 
 use super::event::Event;
-use crate::request::{Assign, Bomb, Operation, RequestError, Ticket};
+use crate::request::{Assign, Bomb, Operation, RequestError, Stop, Ticket};
 
 /// The time to wait for a city's answer. It is longer than `COMMAND_EXPIRES`, so a command that was
 /// not executed by then never is.
@@ -43,11 +43,28 @@ pub(super) enum Commanded {
         /// The heroes that no other node holds.
         at_stake: Vec<(HeroId, HeroName)>,
     },
+    /// The end of the city's process.
+    End {
+        /// Of a stop or a kill, which have the same reply.
+        ticket: Ticket<Stop>,
+        ending: Ending,
+    },
+}
+
+/// The way in which a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Stop,
+    Kill,
 }
 
 impl PendingCommand {
     fn is_bomb(&self) -> bool {
         matches!(self.command, Commanded::Bomb { .. })
+    }
+
+    fn is_end(&self) -> bool {
+        matches!(self.command, Commanded::End { .. })
     }
 }
 
@@ -73,10 +90,16 @@ impl Requests {
         self.take_if(|pending| pending.city == city && pending.is_bomb())
     }
 
-    /// Removes and returns the commands that were lost with the link to `city`. Bombs stay: the
-    /// next incarnation of the city shows whether they took effect.
+    /// Removes and returns the ends of the process of `city`.
+    pub(super) fn take_ends(&mut self, city: NodeName) -> Vec<PendingCommand> {
+        self.take_if(|pending| pending.city == city && pending.is_end())
+    }
+
+    /// Removes and returns the commands that were lost with the link to `city`. Bombs and ends of
+    /// the process stay: the next incarnation of the city, or its closed port, shows whether they
+    /// took effect.
     pub(super) fn take_lost(&mut self, city: NodeName) -> Vec<PendingCommand> {
-        self.take_if(|pending| pending.city == city && !pending.is_bomb())
+        self.take_if(|pending| pending.city == city && !pending.is_bomb() && !pending.is_end())
     }
 
     /// Removes and returns the commands that were not answered in time.
@@ -116,6 +139,7 @@ pub(super) fn give_up(PendingCommand { city, command, .. }: &PendingCommand) -> 
     match command {
         Commanded::Assign { ticket, .. } => answer(ticket, Err(unknown)),
         Commanded::Bomb { ticket, .. } => answer(ticket, Err(unknown)),
+        Commanded::End { ticket, .. } => answer(ticket, Err(unknown)),
     }
 }
 

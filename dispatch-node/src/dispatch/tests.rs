@@ -736,20 +736,27 @@ fn fault_that_expires_before_all_reports_counts_as_injected() {
     let (sent, answers) =
         ask(&mut dispatch, at(2_000), inject(FaultKind::Cut, "gotham", Some("capitol"), true, 500));
     let [(_, fault), ..] = injected(&sent)[..] else { panic!("{sent:?}") };
-    assert!(answers.is_empty(), "capitol has not reported");
+    assert!(answers.is_empty(), "no node has reported");
+    let frames = gossip::fault::Frames::default();
+    let in_force = gossip::fault::InForce { fault, remaining: Duration::from_millis(400), frames };
+    let report =
+        gossip::fault::Report { faults: vec![in_force], wall: at(2_100).wall, clock_step_ms: 0 };
+    let report = Input::Frame { from: name("gotham"), frame: Frame::Report(report) };
+    dispatch.handle(at(2_100), report);
+    assert!(outputs(&mut dispatch).1.is_empty(), "capitol has not reported");
     // The fault expires, and capitol has still not reported.
     dispatch.tick(at(2_500));
     dispatch.tick(at(3_700));
     let answers = outputs(&mut dispatch).1;
     let [Ok(Reply::Injected(view))] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!(
-        (view.fault, view.heal_after, view.remaining),
-        (fault, Duration::from_millis(500), Duration::ZERO)
+        (view.fault, view.heal_after, view.remaining, view.at.as_slice()),
+        (fault, Duration::from_millis(500), Duration::ZERO, &[name("gotham")][..])
     );
 }
 
 #[test]
-fn lost_link_answers_a_pending_injection() {
+fn injection_is_withdrawn_when_the_link_of_its_only_node_is_lost() {
     let mut dispatch = dispatch(&CITIES);
     assert!(
         ask(
@@ -761,7 +768,9 @@ fn lost_link_answers_a_pending_injection() {
         .is_empty()
     );
     dispatch.handle(at(2_100), Input::LinkDown { peer: name("gotham"), cause: LinkDown::Lost });
-    assert!(matches!(outputs(&mut dispatch).1[..], [Ok(Reply::Injected(_))]));
+    let answers = outputs(&mut dispatch).1;
+    assert_eq!(refusal(&answers), &RequestError::NotInForce { nodes: vec![name("gotham")] });
+    assert_eq!(dispatch.view(at(2_200)).faults, []);
 }
 
 #[test]

@@ -34,15 +34,9 @@ pub struct FaultView {
 }
 
 impl FaultView {
-    /// Returns a fault that has ended and that no node has reported.
-    pub(crate) fn over(fault: Fault, heal_after: Duration) -> Self {
-        Self {
-            fault,
-            heal_after,
-            remaining: Duration::ZERO,
-            at: Vec::new(),
-            frames: Frames::default(),
-        }
+    /// Returns a fault that has ended, and that these nodes have reported.
+    pub(crate) fn over(fault: Fault, heal_after: Duration, at: Vec<NodeName>) -> Self {
+        Self { fault, heal_after, remaining: Duration::ZERO, at, frames: Frames::default() }
     }
 }
 
@@ -52,6 +46,19 @@ struct Active {
     heal_after: Duration,
     until: Duration,
     at: BTreeMap<NodeName, Frames>,
+    /// A node has reported it. Until then it has had no effect that is known.
+    was_reported: bool,
+}
+
+/// The consequences of a report.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    /// The faults that were reported for the first time, each with its duration.
+    pub(crate) begun: Vec<(Fault, Duration)>,
+    /// The controls to send to the node.
+    pub(crate) controls: Vec<Control>,
+    /// The faults that ended with the node's process.
+    pub(crate) over: Vec<Fault>,
 }
 
 /// The faults in force, and the most recent ones that have ended.
@@ -70,6 +77,7 @@ impl Faults {
             heal_after,
             until: now + heal_after,
             at: BTreeMap::new(),
+            was_reported: false,
         });
     }
 
@@ -88,30 +96,30 @@ impl Faults {
         self.ended.contains(&id)
     }
 
-    /// Ends the faults that have expired, and returns them.
+    /// Ends the faults that have expired, and returns those that a node has reported.
     pub(crate) fn expire(&mut self, now: Duration) -> Vec<Fault> {
-        let over: Vec<FaultId> = self
-            .active
-            .iter()
-            .filter(|active| active.until <= now)
-            .map(|active| active.fault.id)
-            .collect();
-        over.into_iter().filter_map(|id| self.end(id)).collect()
+        let expired = self.active.iter().filter(|active| active.until <= now);
+        let over: Vec<(FaultId, bool)> =
+            expired.map(|active| (active.fault.id, active.was_reported)).collect();
+        let ended = over.into_iter().map(|(id, was_reported)| (self.end(id), was_reported));
+        ended.filter_map(|(fault, was_reported)| fault.filter(|_| was_reported)).collect()
     }
 
-    /// Processes a report of `node`. Returns the controls to send to the node, and the faults that
-    /// ended with its process.
-    pub(crate) fn on_report(
-        &mut self,
-        now: Duration,
-        node: NodeName,
-        report: &Report,
-    ) -> (Vec<Control>, Vec<Fault>) {
-        let mut controls = Vec::new();
+    /// Returns whether a node has reported this fault, which is in force.
+    pub(crate) fn was_reported(&self, id: FaultId) -> bool {
+        self.active.iter().any(|active| active.fault.id == id && active.was_reported)
+    }
+
+    /// Processes a report of `node`.
+    pub(crate) fn on_report(&mut self, now: Duration, node: NodeName, report: &Report) -> Reported {
+        let (mut begun, mut controls) = (Vec::new(), Vec::new());
         for InForce { fault, remaining, frames } in &report.faults {
             if let Some(active) = self.active.iter_mut().find(|active| active.fault.id == fault.id)
             {
                 active.at.insert(node, *frames);
+                if !std::mem::replace(&mut active.was_reported, true) {
+                    begun.push((active.fault, active.heal_after));
+                }
             } else if self.has_ended(fault.id) || self.active.len() >= FAULTS_MAX {
                 // The nodes ignore a fault beyond the limit: sending it again would never end.
                 controls.push(Control::Heal(fault.id));
@@ -123,6 +131,7 @@ impl Faults {
                     heal_after: *remaining,
                     until: now + *remaining,
                     at,
+                    was_reported: true,
                 });
             }
         }
@@ -142,7 +151,8 @@ impl Faults {
                 controls.push(Control::Inject { fault: active.fault, heal_after: remaining });
             }
         }
-        (controls, over.into_iter().filter_map(|id| self.end(id)).collect())
+        let over = over.into_iter().filter_map(|id| self.end(id)).collect();
+        Reported { begun, controls, over }
     }
 
     /// Removes `node`, whose process has exited, from all faults. Returns the freezes that ended
@@ -314,13 +324,13 @@ mod tests {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
-        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).0, []);
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).controls, []);
         assert_eq!(
-            faults.on_report(s(10), name("capitol"), &report(&[])).0,
+            faults.on_report(s(10), name("capitol"), &report(&[])).controls,
             [Control::Inject { fault: cut, heal_after: s(20) }]
         );
         assert_eq!(
-            faults.on_report(s(10), name("metropolis"), &report(&[])).0,
+            faults.on_report(s(10), name("metropolis"), &report(&[])).controls,
             [],
             "the fault does not concern metropolis"
         );
@@ -330,7 +340,7 @@ mod tests {
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
         // The process of gotham was replaced, and has no faults.
         assert_eq!(
-            faults.on_report(s(20), name("gotham"), &report(&[])).0,
+            faults.on_report(s(20), name("gotham"), &report(&[])).controls,
             [Control::Inject { fault: cut, heal_after: s(10) }]
         );
         assert!(
@@ -348,7 +358,7 @@ mod tests {
         assert_eq!(faults.end(cut.id), None);
         assert!(faults.has_ended(cut.id) && !faults.has_ended(FaultId(2)));
         assert_eq!(
-            faults.on_report(s(1), name("gotham"), &report(&[cut])).0,
+            faults.on_report(s(1), name("gotham"), &report(&[cut])).controls,
             [Control::Heal(cut.id)]
         );
         faults.begin(s(0), fault(2, FaultKind::Cut), s(30));
@@ -362,7 +372,7 @@ mod tests {
     fn restarted_dispatch_adopts_reported_faults() {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
-        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).0, []);
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).controls, []);
         let view = faults.view(s(5), cut.id).expect("it was adopted");
         assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
         assert!(faults.any_cut());
@@ -373,9 +383,9 @@ mod tests {
         let mut faults = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
         let all: Vec<Fault> = (0..most).map(|id| fault(id, FaultKind::Cut)).collect();
-        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).0, []);
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).controls, []);
         let one_more = fault(most, FaultKind::Cut);
-        let (controls, _) = faults.on_report(
+        let Reported { controls, .. } = faults.on_report(
             s(0),
             name("capitol"),
             &report(&[all.as_slice(), &[one_more]].concat()),
@@ -391,12 +401,12 @@ mod tests {
         faults.begin(s(0), freeze, s(30));
         // A report sent before the control arrived.
         assert_eq!(
-            faults.on_report(s(0), name("gotham"), &report(&[])).0,
+            faults.on_report(s(0), name("gotham"), &report(&[])).controls,
             [Control::Inject { fault: freeze, heal_after: s(30) }]
         );
         faults.on_report(s(0), name("gotham"), &report(&[freeze]));
         assert!(faults.is_frozen(name("gotham")));
-        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[])), (vec![], vec![freeze]));
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[])).over, [freeze]);
         assert!(!faults.is_frozen(name("gotham")));
     }
 

@@ -57,6 +57,26 @@ pub enum RequestError {
         /// The city.
         city: NodeName,
     },
+    /// No node confirmed the fault in time, so it was withdrawn.
+    #[error(
+        "{} did not confirm the fault in time; it was withdrawn, and ends at once where it should \
+         still begin",
+        named(nodes)
+    )]
+    NotInForce {
+        /// The nodes that it concerns.
+        nodes: Vec<NodeName>,
+    },
+    /// The faults were ended, but these nodes have not confirmed it in time.
+    #[error(
+        "{} did not confirm the end of the fault in time; it ends there when the node answers, or \
+         when it expires",
+        named(nodes)
+    )]
+    StillInForce {
+        /// The nodes.
+        nodes: Vec<NodeName>,
+    },
     /// No fault with this id was ever in force.
     #[error("there is no fault {0}")]
     UnknownFault(FaultId),
@@ -90,4 +110,8 @@ pub enum RequestError {
         /// The node.
         node: NodeName,
     },
+}
+
+fn named(nodes: &[NodeName]) -> String {
+    nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -4,18 +4,22 @@
 //! Invariant: every caller gets a reply or a problem within [`REPLY_TIMEOUT`].
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use gossip::TraceContext;
+use gossip::{NodeName, TraceContext};
 
+use crate::event_log::EventKind;
 use crate::model::view::View;
-use crate::request::{Action, Operation, Outcome, ReadView, Reply, Request, RequestError};
+use crate::request::{
+    Action, Kill, Log, Operation, Outcome, ReadView, Reply, Request, RequestError,
+};
 use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
 use crate::web::idempotency::{Change, IdempotencyKeys};
+use crate::web::launcher::{self, LauncherClient};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
 
@@ -39,6 +43,7 @@ pub struct DispatchHandle {
     view: watch::Receiver<Option<Arc<View>>>,
     write_spans: WriteSpans,
     keys: IdempotencyKeys,
+    launcher: Arc<OnceLock<LauncherClient>>,
 }
 
 /// The end used by the process that drives the machine.
@@ -60,7 +65,8 @@ impl DispatchHandle {
         let responder =
             Responder { open: Arc::clone(&open), view: shown, write_spans: write_spans.clone() };
         let keys = IdempotencyKeys::default();
-        (Self { asks, open, view, write_spans, keys }, responder, queue)
+        let launcher = Arc::default();
+        (Self { asks, open, view, write_spans, keys, launcher }, responder, queue)
     }
 
     /// Returns the writes whose traces end when a page receives them.
@@ -71,6 +77,12 @@ impl DispatchHandle {
     /// Returns the idempotency keys of all changes.
     pub(crate) fn keys(&self) -> &IdempotencyKeys {
         &self.keys
+    }
+
+    /// Sets the launcher that kills processes.
+    pub(crate) fn set_launcher(&self, launcher: LauncherClient) {
+        // Set once: there is one router per process.
+        let _ = self.launcher.set(launcher);
     }
 
     /// Returns the published views; `None` before the first.
@@ -98,10 +110,28 @@ impl DispatchHandle {
         let dispatch = self.clone();
         let execute = {
             let action = action.clone();
-            async move || dispatch.execute(action).await.map(Some)
+            async move || match action {
+                Action::Kill(Kill { city }) => dispatch.kill(city).await.map(Some),
+                action => dispatch.execute(action).await.map(Some),
+            }
         };
         let reply = self.keys.once(key, Change::Action(action), execute).await?;
         reply.ok_or_else(dispatch_unresponsive)
+    }
+
+    /// Kills the process of a city: by the launcher if that started it, or else by a command.
+    async fn kill(&self, city: NodeName) -> Result<Reply, Problem> {
+        let is_killed = match self.launcher.get() {
+            Some(launcher) => launcher::kill(launcher, city).await?,
+            None => false,
+        };
+        if !is_killed {
+            return self.execute(Kill { city }.into()).await;
+        }
+        let text = format!("{city} was killed");
+        // Without the event, the city was killed all the same.
+        drop(self.execute(Log { node: city, kind: EventKind::Killed, text }.into()).await);
+        Ok(Reply::Ended(city))
     }
 
     /// Sends an operation to the machine, and waits for its reply.
@@ -175,6 +205,9 @@ impl From<RequestError> for Problem {
             RequestError::UnknownAtCity { .. } => Self::conflict("not_heard_of", detail),
             RequestError::NoAnswer { .. } | RequestError::NoCity | RequestError::TooLate { .. } => {
                 Self::unavailable("no_answer", detail)
+            }
+            RequestError::NotInForce { .. } | RequestError::StillInForce { .. } => {
+                Self::unavailable("unconfirmed", detail)
             }
             RequestError::Unknown { .. } => Self::unavailable(OUTCOME_UNKNOWN, detail),
             RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),

@@ -1,4 +1,4 @@
-//! The client of the launcher, which restarts the processes of cities.
+//! The client of the launcher, which restarts and kills the processes of cities.
 //!
 //! The protocol is one line each way on a Unix socket. Whatever the launcher replies, a city counts
 //! as up only when it answers dispatch itself.
@@ -112,7 +112,7 @@ async fn start(
             ));
         }
     };
-    match timeout(LAUNCHER_TIMEOUT, request_start(launcher, city)).await {
+    match timeout(LAUNCHER_TIMEOUT, request(launcher, "start", city)).await {
         Ok(Ok(answer)) => {
             parse_reply(&answer, city)?;
             let text = format!("{city} was restarted");
@@ -120,19 +120,51 @@ async fn start(
             drop(dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await);
             Ok(())
         }
-        Ok(Err(StartError::Connect(error))) => Err(Problem::conflict(
+        Ok(Err(RequestFailure::Connect(error))) => Err(Problem::conflict(
             "not_ours",
             format!("the launcher is unreachable ({error}); to restart {city}, run: make {city}"),
         )),
-        Ok(Err(StartError::Reply)) | Err(_) => Err(Problem::unavailable(
+        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(Problem::unavailable(
             OUTCOME_UNKNOWN,
             format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
     }
 }
 
+/// Kills the process of a city, if it is a child of the launcher. Returns whether it has exited.
+/// The system ends the process, so it ends even if it is stopped or frozen.
+///
+/// # Errors
+/// `outcome_unknown`: the launcher did not confirm the end.
+pub(crate) async fn kill(launcher: &LauncherClient, city: NodeName) -> Result<bool, Problem> {
+    let LauncherClient::Launcher(launcher) = launcher else { return Ok(false) };
+    match timeout(LAUNCHER_TIMEOUT, request(launcher, "kill", city)).await {
+        Ok(Ok(answer)) => is_killed(&answer, city),
+        Ok(Err(RequestFailure::Connect(_))) => Ok(false),
+        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(kill_unknown(city)),
+    }
+}
+
+/// Parses the reply of the launcher to a kill.
+fn is_killed(answer: &[u8], city: NodeName) -> Result<bool, Problem> {
+    let answer = String::from_utf8_lossy(answer);
+    match answer.trim_end() {
+        killed if killed == format!("killed {city}") => Ok(true),
+        // Started by hand, or stopped already.
+        other if other == format!("refused: {city} is not running") => Ok(false),
+        _ => Err(kill_unknown(city)),
+    }
+}
+
+fn kill_unknown(city: NodeName) -> Problem {
+    Problem::unavailable(
+        OUTCOME_UNKNOWN,
+        format!("the launcher did not confirm the end of {city}; whether it was killed is unknown"),
+    )
+}
+
 /// The reason why there is no reply of the launcher.
-enum StartError {
+enum RequestFailure {
     /// It is unreachable; nothing was sent.
     Connect(std::io::Error),
     /// The connection was lost after that.
@@ -140,13 +172,17 @@ enum StartError {
 }
 
 /// Sends one line to the launcher, and reads its reply.
-async fn request_start(launcher: &Path, city: NodeName) -> Result<Vec<u8>, StartError> {
-    let mut stream = UnixStream::connect(launcher).await.map_err(StartError::Connect)?;
+async fn request(
+    launcher: &Path,
+    operation: &str,
+    city: NodeName,
+) -> Result<Vec<u8>, RequestFailure> {
+    let mut stream = UnixStream::connect(launcher).await.map_err(RequestFailure::Connect)?;
     let mut answer = Vec::new();
-    let request = format!("start {city}\n");
-    stream.write_all(request.as_bytes()).await.map_err(|_| StartError::Reply)?;
+    let request = format!("{operation} {city}\n");
+    stream.write_all(request.as_bytes()).await.map_err(|_| RequestFailure::Reply)?;
     let mut reply = stream.take(ANSWER_BYTES_MAX);
-    reply.read_to_end(&mut answer).await.map_err(|_| StartError::Reply)?;
+    reply.read_to_end(&mut answer).await.map_err(|_| RequestFailure::Reply)?;
     Ok(answer)
 }
 
@@ -201,6 +237,23 @@ mod tests {
         assert_eq!(by_hand(false), "run in a terminal: make capitol");
         assert_eq!(by_hand(true), "run its task Capitol City again (or: make capitol)");
         assert_eq!(LauncherClient::of(Some("/launcher".into())).by_hand(name("capitol")), None);
+    }
+
+    #[test]
+    fn only_the_exact_answer_counts_as_killed() {
+        let gotham = name("gotham");
+        assert_eq!(is_killed(b"killed gotham\n", gotham), Ok(true));
+        assert_eq!(is_killed(b"refused: gotham is not running\n", gotham), Ok(false));
+        for answer in [
+            &b"killed capitol\n"[..],
+            b"refused: gotham has not exited yet\n",
+            b"refused: the launcher is stopping\n",
+            b"\xff",
+            b"",
+        ] {
+            let problem = is_killed(answer, gotham).expect_err("not confirmed");
+            assert_eq!(problem.code, OUTCOME_UNKNOWN, "{answer:?}");
+        }
     }
 
     #[test]

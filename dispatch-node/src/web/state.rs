@@ -89,6 +89,7 @@ impl AppState {
         };
         let broadcaster = Broadcaster::new(sources);
         dispatch.keys().set_run(broadcaster.epoch());
+        dispatch.set_launcher(launcher.clone());
         Self {
             dispatch,
             domain,

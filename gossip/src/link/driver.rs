@@ -89,7 +89,7 @@ struct Driver<'a, M: Machine, F, H> {
     /// The ends of incoming connections logged recently, by cause and address.
     logged: Arc<LogLimit<(String, IpAddr)>>,
     /// The senders of refused control frames logged recently.
-    refused_controls: LogLimit<NodeName>,
+    refused_frames: LogLimit<(NodeName, &'static str)>,
     last_tick_ended: Duration,
 }
 
@@ -207,7 +207,7 @@ where
             reports,
             unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED_MAX)),
             logged: Arc::default(),
-            refused_controls: LogLimit::default(),
+            refused_frames: LogLimit::default(),
             last_tick_ended: Duration::ZERO,
         }
     }
@@ -280,22 +280,28 @@ where
 
     fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) -> ControlFlow<Ended<B>> {
         for input in self.links.on_event(event) {
-            if let Input::Frame { from, frame: Frame::Control(control) } = input {
-                if Some(from) == self.controller {
+            let is_controller = |from| Some(from) == self.controller;
+            match input {
+                Input::Frame { from, frame: Frame::Control(control) } if is_controller(from) => {
                     self.apply(control)?;
-                } else {
-                    self.refuse_control(from);
                 }
-            } else {
-                self.handle(input);
+                Input::Frame { from, frame: Frame::Control(_) } => {
+                    self.refuse_frame(from, "control");
+                }
+                Input::Frame { from, frame: Frame::Command { .. } }
+                    if self.controller.is_some() && !is_controller(from) =>
+                {
+                    self.refuse_frame(from, "command");
+                }
+                input => self.handle(input),
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn refuse_control(&self, from: NodeName) {
-        if let Some(Due { unlogged }) = self.refused_controls.due(from, Instant::now()) {
-            warn!(%from, unlogged, "control frame refused: not sent by the controller");
+    fn refuse_frame(&self, from: NodeName, kind: &'static str) {
+        if let Some(Due { unlogged }) = self.refused_frames.due((from, kind), Instant::now()) {
+            warn!(%from, unlogged, "{kind} frame refused: not sent by the controller");
         }
     }
 

@@ -68,6 +68,11 @@ pub enum IncarnationEnd {
         /// True if the node halts. Otherwise it restarts with an incarnation later than both.
         halts: bool,
     },
+    /// The application ended the process.
+    Process {
+        /// True if it ends immediately, without any cleanup.
+        at_once: bool,
+    },
 }
 
 /// The reason why a node ended.
@@ -182,6 +187,14 @@ impl<M: Node> Supervisor<M> {
                 Ok(Ended::Killed) => {
                     error!("{name} killed by the controller");
                     return NodeEnd::Killed;
+                }
+                Ok(Ended::HandlerStopped(IncarnationEnd::Process { at_once: true })) => {
+                    error!("{name} killed by the controller");
+                    return NodeEnd::Killed;
+                }
+                Ok(Ended::HandlerStopped(IncarnationEnd::Process { at_once: false })) => {
+                    info!("stopping: requested by the controller");
+                    return NodeEnd::Stopped;
                 }
                 Ok(Ended::HandlerStopped(IncarnationEnd::Crashed(reason))) => ("bomb", reason),
                 Ok(Ended::HandlerStopped(IncarnationEnd::Superseded { by, halts: false })) => {

@@ -180,6 +180,25 @@ fn bomb_is_answered_before_the_crash() {
 }
 
 #[test]
+fn end_of_the_process_is_answered_before_it_and_expires() {
+    for (ending, at_once) in [(Command::Stop, false), (Command::Kill, true)] {
+        let mut city = gotham(None, None);
+        assert_eq!(
+            command(&mut city, at(1_100), ending.clone()),
+            (Ok(Done::Ending), vec![Event::Ended { at_once }])
+        );
+        // As after a process was stopped by SIGSTOP, and continues.
+        let frame =
+            Frame::Command { request: 1, expires: at(1_200).wall, trace: None, command: ending };
+        city.handle(at(1_201), Input::Frame { from: name(DISPATCH), frame });
+        assert_eq!(
+            outputs(&mut city),
+            (vec![Frame::Answer { request: 1, result: Err(Refusal::Expired) }], vec![])
+        );
+    }
+}
+
+#[test]
 fn hero_patrols_then_fights_until_it_falls_for_good() {
     let second = Some(Duration::from_secs(1));
     let mut city = gotham(second, second);
@@ -195,7 +214,10 @@ fn hero_patrols_then_fights_until_it_falls_for_good() {
                     assert!(DAMAGE.contains(&damage));
                     fights += 1;
                 }
-                Event::Bombed | Event::Assigned { .. } | Event::Replica(_) => panic!("{event:?}"),
+                Event::Bombed
+                | Event::Ended { .. }
+                | Event::Assigned { .. }
+                | Event::Replica(_) => panic!("{event:?}"),
             }
         }
         healths.extend(city.replica().map().get(id(1)).unwrap().live().map(|hero| hero.health));

@@ -60,6 +60,7 @@ const ALL: &[(u16, &str, &str)] = &[
     (503, "no_answer", "a required node is unreachable; nothing was changed"),
     (503, "no_place", "connection limit reached (--max-connections)"),
     (503, "outcome_unknown", "no reply in time: outcome unknown, but nothing is executed later"),
+    (503, "unconfirmed", "no confirmation in time: the fault was withdrawn, or ends later at some nodes"),
     (503, "too_many_tombstones", "tombstone limit reached (--max-tombstones)"),
 ];
 
@@ -115,8 +116,8 @@ refusals! {
     Ending: CHANGE, CITY, &["no_answer"];
     Rebuilding: CHANGE, CITY, &["alive", "not_ours"];
     Injecting: CHANGE, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node"],
-        &["unknown_kind", "unknown_node", "too_many_faults", "no_answer"];
-    Healing: CHANGE, &["invalid_path", "unknown_fault", "healed"];
+        &["unknown_kind", "unknown_node", "too_many_faults", "no_answer", "unconfirmed"];
+    Healing: CHANGE, &["invalid_path", "unknown_fault", "healed", "unconfirmed"];
     AcceptingStamps: CHANGE, BODY, &["out_of_range"];
     Pacing: CHANGE, BODY, &["out_of_range"];
     Stepping: CHANGE, BODY, &["same_node", "unknown_node", "under_way", "no_answer"];
