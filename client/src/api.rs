@@ -199,6 +199,11 @@ impl Api {
         self.get("/verdict")
     }
 
+    /// Returns the heroes that a city holds, without the city's state.
+    pub(crate) fn listed_at(&self, city: &str) -> Pages<Heroes> {
+        Pages::new(self, &format!("/cities/{}/heroes?", segment(city)), String::new())
+    }
+
     /// Returns the events after number `since`, newest last.
     #[must_use]
     pub fn events(&self, since: u64) -> Pages<Events> {

@@ -89,7 +89,7 @@ impl Executor for Api {
     }
 
     fn city_heroes(&self, city: &str) -> Result<Vec<Hero>, Failure> {
-        Ok(Api::city_heroes(self, city).items()?)
+        Ok(self.listed_at(city).items()?)
     }
 
     fn hero(&self, id: &str) -> Result<HeroEverywhere, Failure> {

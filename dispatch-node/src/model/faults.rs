@@ -361,11 +361,24 @@ mod tests {
             faults.on_report(s(1), name("gotham"), &report(&[cut])).controls,
             [Control::Heal(cut.id)]
         );
-        faults.begin(s(0), fault(2, FaultKind::Cut), s(30));
+        let second = fault(2, FaultKind::Cut);
+        faults.begin(s(0), second, s(30));
         assert_eq!(
-            (faults.expire(s(29)), faults.expire(s(30))),
-            (vec![], vec![fault(2, FaultKind::Cut)])
+            faults.on_report(s(1), name("gotham"), &report(&[second])).begun,
+            [(second, s(30))]
         );
+        assert_eq!(faults.on_report(s(2), name("gotham"), &report(&[second])).begun, []);
+        assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![second]));
+    }
+
+    #[test]
+    fn expiry_of_a_fault_that_no_node_reported_is_not_announced() {
+        let mut faults = Faults::default();
+        let cut = fault(1, FaultKind::Cut);
+        faults.begin(s(0), cut, s(30));
+        assert!(!faults.was_reported(cut.id));
+        assert_eq!((faults.expire(s(30)), faults.len()), (vec![], 0));
+        assert!(faults.has_ended(cut.id));
     }
 
     #[test]
