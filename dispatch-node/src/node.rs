@@ -15,7 +15,7 @@ use gossip::link::{self, ClusterConfig, Node, Port};
 use gossip::{Intensity, replica};
 use shared::meter::Metric;
 use shared::node::Start;
-use shared::options::well_known_cities;
+use shared::options::{Costs, well_known_cities};
 use shared::process::{HeroNode, Process};
 use shared::{Replica, process, well_known};
 
@@ -48,8 +48,11 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
     }
     let cities = well_known_cities();
     let members = cluster.roster.members().clone();
+    let mut bounds = options.node.limits.bounds(Costs::DISPATCH);
+    let (browsers, browsers_per_address) = options.web.browsers(&mut bounds);
     process::block_on(async move {
-        let (tls, limits) = (cluster.tls.clone(), options.node.limits.connections());
+        bounds.log(&format!(", {browsers} live sockets ({browsers_per_address} per address)"));
+        let (tls, limits) = (cluster.tls.clone(), options.node.limits.connections(&bounds));
         let encrypted = tls.is_some();
         let port = Port { listener: process::bind(options.listen).await?, tls, limits };
         let stop = CancellationToken::new();
@@ -58,7 +61,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             gossip_interval: options.gossip_interval.0,
             poll_interval: options.poll_interval.0,
             events_max: options.web.max_events,
-            replica: replica::Config { members, ..options.node.limits.replica() },
+            replica: replica::Config { members, ..options.node.limits.replica(&bounds) },
         };
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let on_loopback = options.listen.ip().is_loopback();
@@ -74,8 +77,8 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             unsafe_for: unsafe_for.clone(),
             limits: Limits {
                 name_chars: options.web.max_name_chars,
-                browsers: options.web.max_browsers,
-                browsers_per_address: options.web.max_browsers_per_address,
+                browsers,
+                browsers_per_address,
             },
         };
         let router = web::router(handle, settings, stop.clone());

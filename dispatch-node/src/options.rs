@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 
 use shared::hero::HERO_NAME_CHARS_MAX;
 use shared::node;
-use shared::options::{Interval, NodeOptions, duration};
+use shared::options::{Bounds, Interval, NodeOptions, Share, duration};
 
 use crate::web::{Authority, Origin};
 
@@ -125,21 +125,19 @@ pub(crate) struct WebOptions {
     #[arg(
         long,
         value_name = "N",
-        default_value = "2000",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000),
         env = "SUPERHERO_MAX_BROWSERS"
     )]
-    pub(crate) max_browsers: usize,
+    pub(crate) max_browsers: Option<usize>,
 
     /// Maximum pages and programs per address (per /64 network for IPv6)
     #[arg(
         long,
         value_name = "N",
-        default_value = "1000",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000),
         env = "SUPERHERO_MAX_BROWSERS_PER_ADDRESS"
     )]
-    pub(crate) max_browsers_per_address: usize,
+    pub(crate) max_browsers_per_address: Option<usize>,
 
     /// Maximum requests queued for dispatch; further ones are refused
     #[arg(
@@ -170,6 +168,21 @@ pub(crate) struct WebOptions {
         env = "SUPERHERO_MAX_NAME_CHARS"
     )]
     pub(crate) max_name_chars: usize,
+}
+
+/// The share of the memory budget for pages, and the memory of a page with a search of its own.
+const PAGES: Share = Share { percent: 15, least: 16, most: 2_000 };
+const PAGE_BYTES: u64 = 160 << 10;
+
+impl WebOptions {
+    /// Returns the maximum number of live sockets, in all and per address.
+    pub(crate) fn browsers(&self, bounds: &mut Bounds) -> (usize, usize) {
+        let shares = &mut bounds.shares;
+        let per_address = self
+            .max_browsers_per_address
+            .unwrap_or((shares.derived(&PAGES, PAGE_BYTES) / 2).max(8));
+        (shares.bound("--max-browsers", self.max_browsers, &PAGES, PAGE_BYTES), per_address)
+    }
 }
 
 impl EntranceOptions {

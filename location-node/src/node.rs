@@ -13,6 +13,7 @@ use tracing::{debug, info};
 use gossip::link::{IncarnationEnd, Node, Port, unknown_path};
 use gossip::{Intensity, replica};
 use shared::node::Start;
+use shared::options::Costs;
 use shared::process::{HeroNode, Process};
 use shared::{Replica, process};
 
@@ -27,13 +28,15 @@ pub fn main(name: &'static str) -> ExitCode {
 
 fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> ExitCode {
     let members = cluster.roster.members().clone();
+    let bounds = options.node.limits.bounds(Costs::CITY);
     process::block_on(async move {
+        bounds.log("");
         let process = Process {
             name,
             port: Port {
                 listener: process::bind(options.listen).await?,
                 tls: cluster.tls.clone(),
-                limits: options.node.limits.connections(),
+                limits: options.node.limits.connections(&bounds),
             },
             cluster,
             unsafe_for,
@@ -45,7 +48,7 @@ fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> 
             gossip_interval: options.gossip_interval.0,
             patrol_interval: options.patrol_interval.0,
             fight_interval: options.fight_interval.0,
-            replica: replica::Config { members, ..options.node.limits.replica() },
+            replica: replica::Config { members, ..options.node.limits.replica(&bounds) },
         };
         // Each incarnation has its own seed, derived from the given one, so a run is reproducible
         // but a crash does not repeat the same random choices.

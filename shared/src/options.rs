@@ -1,6 +1,7 @@
 //! The options of every node, set by flags, environment variables or the configuration file.
 
 mod limits;
+mod memory;
 mod security;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ use crate::spans::{self, ExportGuard};
 use crate::telemetry::LogFormat;
 use crate::well_known::{DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 
-pub use limits::LimitOptions;
+pub use limits::{Bounds, Costs, LimitOptions, Share};
+pub use memory::{Budget, MemorySize};
 pub use security::SecurityOptions;
 
 /// The default cookie. It is public, so it is accepted on loopback only.

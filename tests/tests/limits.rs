@@ -234,3 +234,63 @@ fn delta_is_split_into_chunks_of_the_configured_size() {
         .sum("superhero_link_frames_total", &[("direction", "out"), ("kind", "chunk")]);
     assert!(chunks >= 20.0, "expected at least 20 chunks, got {chunks}");
 }
+
+/// The head of a request to create heroes, without the end of its headers.
+fn creation(address: SocketAddr) -> String {
+    format!("POST /api/v1/heroes HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n")
+}
+
+#[test]
+fn request_is_refused_by_its_headers_before_its_body_arrives() {
+    let cluster = cluster(&[], &[]);
+    let address = cluster.address("dispatch");
+    for (headers, status, code) in [
+        ("content-type: text/plain\r\ncontent-length: 1000", 415, "not_json"),
+        ("content-length: 1000", 415, "not_json"),
+        ("content-type: application/json\r\ncontent-length: 65537", 413, "too_large"),
+        (
+            "content-type: application/json\r\ncontent-length: 1000\r\norigin: http://a.example",
+            403,
+            "foreign_origin",
+        ),
+    ] {
+        let head = format!("{}{headers}\r\n\r\n", creation(address));
+        let response = raw::exchange(address, head.as_bytes(), false);
+        assert_eq!(response.status(), Some(status), "{headers}: {response:?}");
+        assert!(response.body().contains(code), "{headers}: {response:?}");
+    }
+}
+
+#[test]
+fn headers_are_limited_to_16_kib() {
+    let cluster = cluster(&[], &[]);
+    let address = cluster.address("dispatch");
+    let get = |bytes: usize| {
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+        raw::exchange(address, format!("{head}x: {}\r\n\r\n", "y".repeat(bytes)).as_bytes(), false)
+    };
+    assert_eq!(get(15 * 1024).status(), Some(200));
+    assert_eq!(get(17 * 1024).status(), Some(431));
+}
+
+#[test]
+fn limits_follow_from_the_memory_budget() {
+    let mut cluster =
+        cluster(&[("SUPERHERO_MEMORY_MAX", "128MiB"), ("SUPERHERO_MAX_TOMBSTONES", "900000")], &[]);
+    for (node, heroes) in [("gotham", 45_875), ("dispatch", 15_291)] {
+        let log = cluster.process(node).log();
+        assert!(
+            log.contains("memory budget 128MiB (--memory-max)")
+                && log.contains(&format!("at most {heroes} heroes, 900000 tombstones")),
+            "{log}"
+        );
+        assert!(
+            log.contains("--max-tombstones 900000 may exceed the memory budget 128MiB"),
+            "{log}"
+        );
+    }
+    let too_many = json!({ "count": 10_000 });
+    let _ = cluster.api.post("/api/v1/heroes", &too_many).expect(201);
+    let detail = cluster.api.post("/api/v1/heroes", &too_many).problem(409, "too_many_heroes");
+    assert!(detail.contains("--max-heroes"), "{detail}");
+}

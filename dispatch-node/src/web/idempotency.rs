@@ -20,6 +20,8 @@ use crate::web::spans::requests;
 
 /// The number of keys that are stored.
 const KEYS_MAX: usize = 1_000;
+/// The number of writes in the stored outcomes. One creation may have made ten thousand.
+const WRITES_MAX: usize = 100_000;
 
 /// A change that a client can request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,16 +137,31 @@ impl Known {
     fn drop_oldest(&mut self) {
         let Self { changes, by_age, .. } = self;
         let mut excess = by_age.len().saturating_sub(KEYS_MAX);
+        let stored: usize = changes.values().filter_map(|(_, pending)| writes(pending)).sum();
+        let mut excess_writes = stored.saturating_sub(WRITES_MAX);
         by_age.retain(|key| {
-            let is_kept = excess == 0
-                || changes.get(key).is_some_and(|(_, pending)| pending.borrow().is_none());
+            // In progress.
+            let Some(made) = changes.get(key).and_then(|(_, pending)| writes(pending)) else {
+                return true;
+            };
+            let is_kept = excess == 0 && (excess_writes == 0 || made == 0);
             if !is_kept {
-                excess -= 1;
+                excess = excess.saturating_sub(1);
+                excess_writes = excess_writes.saturating_sub(made);
                 changes.remove(key);
             }
             is_kept
         });
     }
+}
+
+/// Returns the number of writes in the outcome; `None` if there is no outcome yet.
+fn writes(pending: &Pending) -> Option<usize> {
+    let outcome = pending.borrow();
+    outcome.as_ref().map(|outcome| match outcome {
+        Ok(Some(Reply::Created(created))) => created.len(),
+        Ok(_) | Err(_) => 0,
+    })
 }
 
 /// Returns the run in the key of a page: `RUN~RANDOM`, 8 and 32 hexadecimal digits. An earlier run
@@ -183,6 +200,28 @@ mod tests {
         );
         assert_eq!(keys.lock().changes.len(), KEYS_MAX);
         drop(begun);
+    }
+
+    #[tokio::test]
+    async fn writes_of_stored_outcomes_are_bounded() {
+        use crate::fixtures::{live, stamp};
+        use crate::request::Written;
+        use shared::hero::HeroId;
+
+        let keys = IdempotencyKeys::default();
+        let entry = live(stamp("dispatch", 0), 84, None);
+        for key in 0..30 {
+            let written = Written { hero: HeroId::from_u128(7), entry: Arc::clone(&entry) };
+            let reply = Reply::Created(vec![written; if key == 0 { 1 } else { WRITES_MAX / 10 }]);
+            let execute = async || Ok(Some(reply));
+            let outcome = keys.once(Some(key.to_string()), Change::Play("a".into()), execute).await;
+            assert!(outcome.is_ok());
+        }
+        let known = keys.lock();
+        let stored: usize = known.changes.values().filter_map(|(_, pending)| writes(pending)).sum();
+        // The newest outcome counts from the next key on.
+        assert!(stored <= WRITES_MAX + WRITES_MAX / 10, "{stored}");
+        assert!(known.changes.contains_key("29") && !known.changes.contains_key("1"));
     }
 
     #[tokio::test]

@@ -51,8 +51,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const REFUSALS_MAX: usize = 64;
 /// The time limit for a refused client to read the reason.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// The size of the read buffer, in bytes. It limits the headers of a request.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The size of the read buffer, in bytes. It limits the headers of a request, and every connection
+/// may fill it.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// The header with the time for which a connection is kept.
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The minimum difference between the advertised and the actual time, for delays of the network.

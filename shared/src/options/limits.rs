@@ -5,34 +5,145 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use tracing::{info, warn};
+
 use super::duration;
+use super::memory::{Budget, MemorySize};
 use gossip::link;
 use gossip::replica;
 use gossip::wire::FRAME_BYTES_MAX;
+
+/// The memory that one thing takes, at most, in bytes. docs/limits.md has the measurements.
+#[derive(Clone, Copy, Debug)]
+pub struct Costs {
+    /// A hero.
+    pub hero: u64,
+    /// A tombstone.
+    pub tombstone: u64,
+    /// A connection with a request of which the last byte is missing.
+    pub connection: u64,
+}
+
+impl Costs {
+    /// The costs at a city.
+    pub const CITY: Self = Self { hero: 1 << 10, tombstone: 1 << 9, connection: CONNECTION_BYTES };
+    /// The costs at dispatch, which holds the entries of all nodes.
+    pub const DISPATCH: Self =
+        Self { hero: 3 << 10, tombstone: 2 << 10, connection: CONNECTION_BYTES };
+}
+
+/// The buffers of a request: its headers, its body, and the connection itself.
+const CONNECTION_BYTES: u64 = 112 << 10;
+
+/// The share of the memory that one kind of thing may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The percentage of the budget.
+    pub percent: u64,
+    /// The least derived limit.
+    pub least: usize,
+    /// The greatest derived limit, with however much memory.
+    pub most: usize,
+}
+
+const CONNECTIONS: Share = Share { percent: 25, least: 64, most: 4_096 };
+const HEROES: Share = Share { percent: 35, least: 1_000, most: 1_000_000 };
+const TOMBSTONES: Share = Share { percent: 10, least: 1_000, most: 1_000_000 };
+
+/// The limits in force that depend on memory.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// See [`LimitOptions::max_connections`].
+    pub connections: usize,
+    /// See [`LimitOptions::max_connections_per_address`].
+    pub connections_per_address: usize,
+    /// See [`LimitOptions::max_heroes`].
+    pub heroes: usize,
+    /// See [`LimitOptions::max_tombstones`].
+    pub tombstones: usize,
+    /// The budget.
+    pub shares: Shares,
+}
+
+impl Bounds {
+    /// Logs the limits in one line, `further` ones included, and a warning for each given limit
+    /// that is beyond its share.
+    pub fn log(&self, further: &str) {
+        let Self { connections, connections_per_address, heroes, tombstones, shares } = self;
+        let Budget { size, source } = shares.budget;
+        info!(
+            "memory budget {size} ({source}): at most {heroes} heroes, {tombstones} tombstones, \
+             {connections} connections ({connections_per_address} per address){further}"
+        );
+        for warning in &shares.warnings {
+            warn!("{warning}");
+        }
+    }
+}
+
+/// A memory budget, and the limits that exceed their shares of it.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    budget: Budget,
+    warnings: Vec<String>,
+}
+
+impl Shares {
+    fn of(budget: Budget) -> Self {
+        Self { budget, warnings: Vec::new() }
+    }
+
+    /// Returns the limit of things that take `cost` bytes each.
+    #[must_use]
+    pub fn derived(&self, share: &Share, cost: u64) -> usize {
+        let number = self.budget.size.0 / 100 * share.percent / cost;
+        usize::try_from(number).unwrap_or(usize::MAX).clamp(share.least, share.most)
+    }
+
+    /// Returns the given limit, or else the derived one. Notes a given one that may take more than
+    /// its share.
+    pub fn bound(&mut self, flag: &str, given: Option<usize>, share: &Share, cost: u64) -> usize {
+        let derived = self.derived(share, cost);
+        let limit = given.unwrap_or(derived);
+        let percent = share.percent;
+        let fits = self.budget.size.0 / 100 * percent / cost;
+        if given.is_some() && limit as u64 > fits.max(derived as u64) {
+            let needed = MemorySize((limit as u64).saturating_mul(cost) * 100 / percent);
+            let Budget { size, source } = self.budget;
+            self.warnings.push(format!(
+                "{flag} {limit} may exceed the memory budget {size} ({source}): \
+                 it fits from --memory-max {needed} on"
+            ));
+        }
+        limit
+    }
+}
 
 /// The limits of every node.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
+    /// Memory that the node may use, such as 512MiB; default: the limit of its cgroup, or else a quarter of the machine's memory. Limits without a default follow from it
+    #[arg(long, value_name = "SIZE", env = "SUPERHERO_MEMORY_MAX")]
+    pub memory_max: Option<MemorySize>,
+
     /// Maximum concurrent connections; further ones are refused
     #[arg(
         long,
         value_name = "N",
-        default_value = "4096",
         value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000),
         env = "SUPERHERO_MAX_CONNECTIONS"
     )]
-    pub max_connections: usize,
+    pub max_connections: Option<usize>,
 
     /// Maximum concurrent connections per client address (IPv6: per /64 network)
     #[arg(
         long,
         value_name = "N",
-        default_value = "2048",
         value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000),
         env = "SUPERHERO_MAX_CONNECTIONS_PER_ADDRESS"
     )]
-    pub max_connections_per_address: usize,
+    pub max_connections_per_address: Option<usize>,
 
     /// Time limit for the TLS handshake, for request headers, and between two requests
     #[arg(
@@ -78,22 +189,20 @@ pub struct LimitOptions {
     #[arg(
         long,
         value_name = "N",
-        default_value = "1000000",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000),
         env = "SUPERHERO_MAX_HEROES"
     )]
-    pub max_heroes: usize,
+    pub max_heroes: Option<usize>,
 
     /// Maximum number of tombstones not yet seen by every member; at the limit, deletions are
     /// refused and heroes do not die in fights
     #[arg(
         long,
         value_name = "N",
-        default_value = "1000000",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000),
         env = "SUPERHERO_MAX_TOMBSTONES"
     )]
-    pub max_tombstones: usize,
+    pub max_tombstones: Option<usize>,
 
     /// Maximum clock drift between nodes; stamps further ahead are refused. Must be equal on all nodes
     #[arg(
@@ -107,12 +216,28 @@ pub struct LimitOptions {
 }
 
 impl LimitOptions {
+    /// Returns the limits that follow from the memory budget, except those that are given.
+    #[must_use]
+    pub fn bounds(&self, costs: Costs) -> Bounds {
+        let budget = Budget::find(self.memory_max);
+        let mut shares = Shares::of(budget);
+        let connections =
+            shares.bound("--max-connections", self.max_connections, &CONNECTIONS, costs.connection);
+        let connections_per_address = self
+            .max_connections_per_address
+            .unwrap_or((shares.derived(&CONNECTIONS, costs.connection) / 2).max(8));
+        let heroes = shares.bound("--max-heroes", self.max_heroes, &HEROES, costs.hero);
+        let tombstones =
+            shares.bound("--max-tombstones", self.max_tombstones, &TOMBSTONES, costs.tombstone);
+        Bounds { connections, connections_per_address, heroes, tombstones, shares }
+    }
+
     /// Returns the limits of connections.
     #[must_use]
-    pub fn connections(&self) -> link::Limits {
+    pub fn connections(&self, bounds: &Bounds) -> link::Limits {
         link::Limits {
-            connections: self.max_connections,
-            connections_per_address: self.max_connections_per_address,
+            connections: bounds.connections,
+            connections_per_address: bounds.connections_per_address,
             header_timeout: self.header_timeout,
             idle_timeout: self.idle_timeout,
         }
@@ -120,16 +245,16 @@ impl LimitOptions {
 
     /// Returns the configuration of the replica with these limits.
     #[must_use]
-    pub fn replica(&self) -> replica::Config {
+    pub fn replica(&self, bounds: &Bounds) -> replica::Config {
         replica::Config {
             carriers: [super::well_known_name(crate::well_known::DISPATCH)].into(),
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,
             // While a cut lasts, each of its two sides can fill up to the limit; afterwards a round
             // may have to stage the entries of both.
-            live_max: self.max_heroes,
-            tombstones_max: self.max_tombstones,
-            staged_max: 2 * (self.max_heroes + self.max_tombstones),
+            live_max: bounds.heroes,
+            tombstones_max: bounds.tombstones,
+            staged_max: 2 * (bounds.heroes + bounds.tombstones),
             ..replica::Config::default()
         }
     }
@@ -153,5 +278,45 @@ fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, Stri
         Ok(span)
     } else {
         Err(format!("expected {} to {}", shown(least), shown(most)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(mib: u64) -> Shares {
+        Shares::of(Budget { size: MemorySize(mib << 20), source: "--memory-max" })
+    }
+
+    #[test]
+    fn derived_limits_fit_the_budget_together() {
+        let costs = Costs::DISPATCH;
+        for mib in [64, 128, 512, 1_024, 4_096, 65_536] {
+            let shares = shares(mib);
+            let bytes = [
+                (&CONNECTIONS, costs.connection),
+                (&HEROES, costs.hero),
+                (&TOMBSTONES, costs.tombstone),
+            ]
+            .map(|(share, cost)| shares.derived(share, cost) as u64 * cost);
+            assert!(bytes.iter().sum::<u64>() <= (mib << 20) * 70 / 100, "{mib} MiB: {bytes:?}");
+        }
+        let ample = shares(65_536);
+        assert_eq!(ample.derived(&HEROES, costs.hero), 1_000_000);
+        assert_eq!(ample.derived(&CONNECTIONS, costs.connection), 4_096);
+    }
+
+    #[test]
+    fn given_limit_beyond_its_share_is_named_with_the_budget() {
+        let mut shares = shares(512);
+        assert_eq!(shares.bound("--max-heroes", Some(1_000_000), &HEROES, 3 << 10), 1_000_000);
+        let [warning] = shares.warnings.as_slice() else { panic!("{:?}", shares.warnings) };
+        for part in ["--max-heroes 1000000", "512MiB", "--memory-max 8371MiB"] {
+            assert!(warning.contains(part), "{part}: {warning}");
+        }
+        assert_eq!(shares.bound("--max-heroes", Some(5), &HEROES, 3 << 10), 5);
+        assert_eq!(shares.bound("--max-heroes", None, &HEROES, 3 << 10), 61_166);
+        assert_eq!(shares.warnings.len(), 1);
     }
 }

@@ -39,23 +39,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        // Read before the body, which consumes the request.
-        let is_json = is_of_type(request.headers(), "application/json");
-        let has_type = request.headers().contains_key(header::CONTENT_TYPE);
-        let body = bytes(request, state).await?;
-        if body.is_empty() {
-            return Err(Problem::malformed(
-                "body_required",
-                "a JSON body is required; {} is the minimum",
-            ));
+        let required =
+            || Problem::malformed("body_required", "a JSON body is required; {} is the minimum");
+        // Judged by the headers, before any of the body is kept.
+        if request.body().is_end_stream() {
+            return Err(required());
         }
-        if !is_json {
+        if !is_of_type(request.headers(), "application/json") {
+            let has_type = request.headers().contains_key(header::CONTENT_TYPE);
             let got = if has_type { "another type" } else { "missing" };
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
                 format!("Content-Type must be application/json, but is {got}"),
             ));
+        }
+        let body = bytes(request, state).await?;
+        if body.is_empty() {
+            return Err(required());
         }
         let parsed =
             serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
@@ -92,15 +93,15 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let is_form = is_of_type(request.headers(), "application/x-www-form-urlencoded");
-        let body = bytes(request, state).await?;
-        if body.is_empty() {
+        // Judged by the headers, before any of the body is kept.
+        if request.body().is_end_stream() {
             return Ok(Self(Vec::new()));
         }
-        if !is_form {
+        if !is_of_type(request.headers(), "application/x-www-form-urlencoded") {
             let detail = "Content-Type must be application/x-www-form-urlencoded";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail));
         }
+        let body = bytes(request, state).await?;
         serde_urlencoded::from_bytes(&body)
             .map(Self)
             .map_err(|error| Problem::malformed("invalid_form", error.to_string()))
@@ -109,6 +110,10 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
 
 /// Reads the body within the limits of time and size.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    // A declared size over the limit is refused before any of the body is read.
+    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
     let read = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
     let read = read.map_err(|_| {
         Problem::new(
@@ -118,16 +123,20 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
         )
     })?;
     read.map_err(|rejection: BytesRejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("the body exceeds {BODY_BYTES_MAX} bytes; nothing was changed"),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Problem::malformed(
             "invalid_body",
             "the body could not be read completely; nothing was changed",
         ),
     })
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        format!("the body exceeds {BODY_BYTES_MAX} bytes; nothing was changed"),
+    )
 }
 
 /// Returns whether the request has this media type, ignoring parameters.

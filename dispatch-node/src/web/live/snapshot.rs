@@ -15,6 +15,9 @@ use crate::web::render::timeline;
 /// The most frames kept of one snapshot. Pages at the same position need one. Beyond the limit a
 /// frame is rendered for each request, since positions are chosen by clients.
 const FRAMES_MAX: usize = 64;
+/// The largest frame that is kept when it is requested first, in bytes. A larger one is kept from
+/// the second request on: with a search of its own, a page is the only one to request it.
+const KEPT_AT_ONCE_MAX: usize = 8 * 1024;
 
 /// The content of a page at one moment.
 pub(crate) struct Snapshot {
@@ -27,7 +30,14 @@ pub(crate) struct Snapshot {
     pub(crate) window: Fragments,
     announcements: Vec<Announcement>,
     /// The frames rendered so far, by the position of the page.
-    frames: Mutex<BTreeMap<Position, Option<Utf8Bytes>>>,
+    frames: Mutex<BTreeMap<Position, Rendered>>,
+}
+
+/// A frame that was rendered.
+enum Rendered {
+    Kept(Option<Utf8Bytes>),
+    /// It is large, and was requested once.
+    Dropped,
 }
 
 /// The position of a page: its frame of the shared fragments, of the history, and of its window.
@@ -100,12 +110,19 @@ impl Snapshot {
     pub(crate) fn since(&self, position: Position) -> Option<Utf8Bytes> {
         // A poisoned lock is harmless: the map is a cache, and each entry is complete.
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(frame) = frames.get(&position) {
+        let before = frames.get(&position);
+        if let Some(Rendered::Kept(frame)) = before {
             return frame.clone();
         }
         let frame = self.frame(position);
-        if frames.len() < FRAMES_MAX {
-            frames.insert(position, frame.clone());
+        let is_small = frame.as_ref().is_none_or(|frame| frame.len() <= KEPT_AT_ONCE_MAX);
+        let rendered = if is_small || before.is_some() {
+            Rendered::Kept(frame.clone())
+        } else {
+            Rendered::Dropped
+        };
+        if before.is_some() || frames.len() < FRAMES_MAX {
+            frames.insert(position, rendered);
         }
         frame
     }
@@ -149,6 +166,26 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::fixtures::view;
+
+    #[test]
+    fn large_frame_is_kept_from_its_second_request_on() {
+        let mut shared = Fragments::default();
+        shared.panel(1, "title", "x".repeat(KEPT_AT_ONCE_MAX));
+        shared.panel(2, "verdict", "small");
+        let view = Arc::new(view(&["gotham"], 200_000));
+        let (history, window) = (Fragments::default(), Fragments::default());
+        let snapshot = Snapshot::new(2, view, shared, history, window, Vec::new());
+        let kept = || -> usize {
+            let frames = snapshot.frames.lock().unwrap();
+            frames.values().filter(|frame| matches!(frame, Rendered::Kept(_))).count()
+        };
+        let first = snapshot.since(Position::default());
+        assert_eq!(kept(), 0);
+        assert_eq!(snapshot.since(Position::default()), first);
+        assert_eq!(kept(), 1);
+        assert!(snapshot.since(Position::all(1)).is_some());
+        assert_eq!(kept(), 2);
+    }
 
     #[test]
     fn frames_kept_for_distinct_positions_are_bounded() {
