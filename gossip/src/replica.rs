@@ -14,8 +14,9 @@
 //!   puller's number. Its base is the puller's vector at the time of the request, which only grows
 //!   within one incarnation. Each serving of a round has a number, so that all its parts come from
 //!   one snapshot.
-//! - A round is refused as a whole, and the vector stays unchanged, if a stamp exceeds the accepted
-//!   drift or if it contains writes of this replica's own origin that were never made.
+//! - A round is refused as a whole, and the vector stays unchanged, if a stamp or an incarnation
+//!   exceeds the accepted drift, or if no member can have sent it. The module `refuse` has these
+//!   rules.
 //! - A collected tombstone leaves a trace in the horizon. The module `tombstone_gc` decides when a
 //!   tombstone may be collected, and when a puller needs a full round.
 //! - An ended incarnation leaves a trace too. The module `retire` decides when its slot may be
@@ -309,7 +310,13 @@ impl<V: Payload> Replica<V> {
     /// Records that a link to `peer` is up, and discards proofs of its other incarnations. If this
     /// incarnation has not joined, it pulls from `peer` at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
-        self.present.insert(peer.node, peer.incarnation);
+        // One dated in the future is not counted as present: its rounds are refused, and forgetting
+        // the member must take effect.
+        if peer.incarnation.number() > self.latest_accepted(now).wall.0 {
+            self.present.remove(&peer.node);
+        } else {
+            self.present.insert(peer.node, peer.incarnation);
+        }
         if self.keeps(Rule::ProofsEndWithTheIncarnation) {
             self.proofs
                 .retain(|node, proof| *node != peer.node || proof.incarnation == peer.incarnation);
@@ -387,7 +394,7 @@ impl<V: Payload> Replica<V> {
             return;
         }
         // The base covers all earlier rounds that the puller has merged, so it is a proof.
-        if self.is_possible_proof(now, &base) {
+        if self.is_possible_proof(now, puller, &base) {
             self.note_proof(puller, base.clone());
         }
         let full = options.full || self.needs_full_round(&base);
@@ -527,12 +534,6 @@ impl<V: Payload> Replica<V> {
                 self.pull_log.ended(source, now.mono, outcome);
             }
         }
-    }
-
-    /// Returns whether the node may pass on rounds between others, and send commands.
-    #[must_use]
-    pub fn is_carrier(&self, node: NodeName) -> bool {
-        self.config.carriers.contains(&node)
     }
 
     /// Returns whether a rule is in force. Always true, except in tests that disable it.

@@ -156,8 +156,6 @@ impl City {
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame) {
         match frame {
             Frame::Round(envelope) => self.replica.handle(now, from, envelope),
-            // Only dispatch sends commands. Any other member could destroy the city with one.
-            Frame::Command { .. } if !self.replica.is_carrier(from) => {}
             Frame::Command { request, expires, command, trace: _ } => {
                 // Dispatch has given up on an expired command, so it must not take effect.
                 let result = if now.wall > expires {

@@ -136,10 +136,14 @@ type Attack = (&'static str, fn(&mut Member));
 /// Rounds with origins that cannot exist.
 const IMPOSSIBLE_ROUNDS: &[Attack] = &[
     ("slot in the future", |member| {
-        future().map(|number| member.serve_vector(slots([origin("metropolis", number)])));
+        for number in future() {
+            member.serve_vector(slots([origin("metropolis", number)]));
+        }
     }),
     ("mark in the future", |member| {
-        future().map(|number| member.serve_vector(mark(origin("metropolis", number))));
+        for number in future() {
+            member.serve_vector(mark(origin("metropolis", number)));
+        }
     }),
     ("horizon in the future", |member| {
         let vector = mark(origin("metropolis", future()[0]));
@@ -172,6 +176,19 @@ const IMPOSSIBLE_ROUNDS: &[Attack] = &[
         let obituary =
             |number| Stamp { hlc: Hlc::default(), origin: origin(&format!("z{number}"), 3) };
         member.serve_vector((0..2_000).map(obituary).collect());
+    }),
+    ("slots of invented names with obituaries", |member| {
+        for part in 0..4 {
+            let names = (20 * part..20 * (part + 1)).map(|number| format!("w{number}"));
+            let mut vector = VersionVector::new();
+            for name in names {
+                slots((0..600).map(|number| origin(&name, 2 * number))).iter().for_each(|slot| {
+                    vector.advance(slot);
+                });
+                vector.advance(Stamp { hlc: Hlc::default(), origin: origin(&name, 9_999) });
+            }
+            member.serve_vector(vector);
+        }
     }),
     ("entry of an invented writer", |member| {
         let stamp = stamp(origin("mallory", 2));

@@ -108,7 +108,8 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
             source.node,
             format!(
                 "a round from {} was refused: it contains writes of {writer}, which is not a \
-                 member of this cluster",
+                 member of this cluster: every node needs it as a peer before it starts, and it must \
+                 be forgotten before it is removed",
                 source.node
             ),
         )),

@@ -30,7 +30,6 @@ impl Dispatch {
                 city.refuses.remove(&peer);
             }
             self.complete_bombs(now, peer);
-            self.complete_ends(now, peer);
             self.log(
                 now,
                 peer,
@@ -98,9 +97,12 @@ impl Dispatch {
         if !self.observer.take_question(from, observation.incarnation) {
             return;
         }
-        let mut rows = observation.changes.entries.rows();
-        while let Some((hero, entry)) = rows.advance() {
-            self.remember(hero, &entry);
+        let Some(city) = self.observer.city_mut(from) else { return };
+        if !city.exceeds_limit(&observation) {
+            let mut rows = observation.changes.entries.rows();
+            while let Some((hero, entry)) = rows.advance() {
+                self.remember(hero, &entry);
+            }
         }
         let Some(city) = self.observer.city_mut(from) else { return };
         let pulls = city.new_pulls(&observation);

@@ -51,17 +51,20 @@ impl Observer {
         &mut self.cities
     }
 
-    /// Returns whether this write was lost with its writer: the writer's next incarnation is linked,
-    /// and no linked city holds the write, or a later one that is based on it.
+    /// Returns whether this write was lost with its writer: its incarnation has ended, and no city
+    /// holds the write, or a later one that is based on it. A stopped city holds nothing; of one that
+    /// is unreachable or not read, this is unknown.
     pub(super) fn has_lost(&self, id: HeroId, write: &Entry) -> bool {
         let Origin { node, incarnation } = write.stamp.origin;
+        let is_stopped = |city: &CityState| city.status == NodeStatus::Down;
         let is_replaced = self.links.get(&node).is_some_and(|present| *present != incarnation);
+        let has_ended = is_replaced || self.city(node).is_some_and(is_stopped);
         let is_gone = |city: &CityState| {
             let held = city.entries.get(&id);
-            city.is_read && held.is_none_or(|held| !held.had_seen(write.stamp))
+            let is_known = city.status == NodeStatus::Up && city.is_read;
+            is_stopped(city) || is_known && held.is_none_or(|held| !held.had_seen(write.stamp))
         };
-        let mut linked = self.cities.iter().filter(|city| self.links.contains_key(&city.name));
-        is_replaced && linked.all(is_gone)
+        has_ended && self.cities.iter().all(is_gone)
     }
 
     /// Returns the city with this name for modification.
@@ -170,7 +173,7 @@ mod tests {
     fn answer_is_accepted_once_and_only_from_the_linked_incarnation() {
         let (gotham, now) =
             ("gotham".parse().unwrap(), Now::new(Duration::from_secs(1), UnixMillis(0)));
-        let mut observer = Observer::new(vec![gotham]);
+        let mut observer = Observer::new(vec![gotham], 1_000);
         assert!(observer.ask(now, "dispatch".parse().unwrap()).is_none(), "dispatch is not a city");
         observer.link_up(gotham, Incarnation::at(2));
         assert!(observer.ask(now, gotham).is_some());

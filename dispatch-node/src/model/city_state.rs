@@ -238,7 +238,7 @@ impl CityState {
     }
 
     /// Returns whether more entries than the maximum would be kept with this observation.
-    fn exceeds_limit(&self, observation: &Observation) -> bool {
+    pub(crate) fn exceeds_limit(&self, observation: &Observation) -> bool {
         let reloaded =
             self.reload.as_ref().map_or(self.entries.len(), |reload| reload.entries.len());
         let new = observation.removed.len() + observation.changes.numbers.len();

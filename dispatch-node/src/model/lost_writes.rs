@@ -13,11 +13,11 @@ use gossip::{Incarnation, NodeName, Seen, Stamp, UnixMillis};
 use shared::hero::HeroId;
 use shared::{Entry, EntryRef};
 
-/// The maximum number of heroes with open acknowledged writes, for example while a city is
-/// unreachable; writes to further heroes are not counted.
-const OPEN_MAX: usize = 1_000_000;
+/// The maximum number of open writes and of known ancestors, for example while a city is
+/// unreachable. Further writes are not counted; at half of it, no further ancestors are kept.
+const KEPT_MAX: usize = 1_000_000;
 
-/// The maximum number of open writes of one hero. Beyond it, the oldest write that a later open one
+/// The maximum number of open writes of one hero. Beyond it, the oldest write that the newest one
 /// has overwritten knowingly counts as settled; without one, the oldest write.
 const OPEN_PER_HERO_MAX: usize = 32;
 
@@ -33,6 +33,8 @@ pub(crate) struct LostWrites {
     open: BTreeMap<HeroId, OpenHero>,
     /// The heroes with open writes whose fate may have changed since they were last checked.
     due: BTreeSet<HeroId>,
+    /// The number of open writes and of known ancestors.
+    kept: usize,
     /// The incarnation of each node at the last check.
     incarnations: BTreeMap<NodeName, Incarnation>,
     lost: u64,
@@ -63,6 +65,13 @@ pub struct Lost {
 struct OpenHero {
     writes: Vec<Open>,
     ancestry: Ancestry,
+}
+
+impl OpenHero {
+    /// Returns the number of writes and ancestors.
+    fn kept(&self) -> usize {
+        self.writes.len() + self.ancestry.0.len()
+    }
 }
 
 /// The entries of one hero that were acknowledged or observed, by stamp, each with the writes that
@@ -134,8 +143,10 @@ impl Open {
 impl LostWrites {
     /// Notes a write that was acknowledged at `at`.
     pub(crate) fn acknowledged(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
-        if self.open.len() < OPEN_MAX || self.open.contains_key(&key) {
-            let OpenHero { writes, ancestry } = self.open.entry(key).or_default();
+        if self.kept < KEPT_MAX {
+            let hero = self.open.entry(key).or_default();
+            self.kept -= hero.kept();
+            let OpenHero { writes, ancestry } = hero;
             let mut open = Open { entry: Arc::clone(entry), saved: at, beaten_by: None };
             for tombstone in
                 writes.iter().map(|open| &open.entry).filter(|tombstone| tombstone.is_tombstone())
@@ -144,6 +155,7 @@ impl LostWrites {
             }
             writes.push(open);
             limit(writes, ancestry);
+            self.kept += hero.kept();
             self.due.insert(key);
         }
         self.seen(key, &entry.as_entry_ref());
@@ -152,8 +164,12 @@ impl LostWrites {
     /// Notes an entry that some node holds. A tombstone is stored with the writes that it beats,
     /// since it may be collected before they are settled.
     pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_, '_>) {
-        let Some(OpenHero { writes, ancestry }) = self.open.get_mut(&key) else { return };
-        ancestry.note(entry.stamp, || entry.to_entry().seen);
+        let Some(hero) = self.open.get_mut(&key) else { return };
+        self.kept -= hero.kept();
+        let OpenHero { writes, ancestry } = hero;
+        if self.kept < KEPT_MAX / 2 {
+            ancestry.note(entry.stamp, || entry.to_entry().seen);
+        }
         if entry.rank().is_tombstone {
             for open in writes {
                 if open.note_tombstone(entry, ancestry) {
@@ -161,6 +177,7 @@ impl LostWrites {
                 }
             }
         }
+        self.kept += hero.kept();
     }
 
     /// Notes that some node's entry of the hero has changed.
@@ -199,7 +216,9 @@ impl LostWrites {
         let mut lost = Vec::new();
         for _ in 0..at_most {
             let Some(key) = self.due.pop_first() else { break };
-            let Some(OpenHero { writes, ancestry }) = self.open.get_mut(&key) else { continue };
+            let Some(hero) = self.open.get_mut(&key) else { continue };
+            self.kept -= hero.kept();
+            let OpenHero { writes, ancestry } = hero;
             let held = holdings(key);
             writes.retain(|open| {
                 let fate = fate(open, &held, ancestry, &self.incarnations);
@@ -215,6 +234,8 @@ impl LostWrites {
             });
             if writes.is_empty() {
                 self.open.remove(&key);
+            } else {
+                self.kept += hero.kept();
             }
         }
         for (hero, entry, saved, to) in lost {
@@ -490,6 +511,7 @@ mod tests {
         }
         let OpenHero { writes, ancestry } = &lost_writes.open[&key];
         assert_eq!((writes.len(), ancestry.0.len()), (OPEN_PER_HERO_MAX, KNOWN_PER_HERO_MAX));
+        assert_eq!(lost_writes.kept, OPEN_PER_HERO_MAX + KNOWN_PER_HERO_MAX);
         // The newest ones are kept. The last of them vanishes with its writer.
         lost_writes.settle(
             NOW,
@@ -498,6 +520,7 @@ mod tests {
             BTreeMap::from([("gotham".parse().unwrap(), Incarnation::at(2))]),
         );
         assert_eq!(lost_writes.lost(), OPEN_PER_HERO_MAX as u64);
+        assert_eq!(lost_writes.kept, 0);
         let last = last.map(|last| last.stamp);
         assert_eq!(lost_writes.listed().last().map(|lost| lost.entry.stamp), last);
     }

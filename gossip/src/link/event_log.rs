@@ -149,18 +149,21 @@ mod tests {
     fn refusals_of_a_peer_are_one_cause_whatever_their_details() {
         let ahead = |source, writer, ahead_ms| Event::TooFarAhead { source, writer, ahead_ms };
         let (gotham, capitol) = (node("gotham", 1), node("capitol", 1));
-        let first = refusal(&ahead(gotham, capitol, 2_001));
+        let first = cause(&ahead(gotham, capitol, 2_001));
         assert!(first.is_some());
-        assert_eq!(refusal(&ahead(node("gotham", 2), node("capitol", 9), 3_000)), first);
+        assert_eq!(cause(&ahead(node("gotham", 2), node("capitol", 9), 3_000)), first);
         for other in [
             ahead(capitol, capitol, 2_001),
             ahead(gotham, gotham, 2_001),
             Event::Fenced { source: gotham },
             Event::OriginStolen { source: gotham },
+            Event::NotMember { source: gotham, writer: capitol.node },
+            Event::TooManyIncarnations { source: gotham, node: capitol.node },
             Event::Diverged { peer: gotham },
+            Event::Repaired { peer: gotham, entries: 1 },
         ] {
-            assert!(refusal(&other).is_some_and(|other| Some(other) != first), "{other:?}");
+            assert!(cause(&other).is_some_and(|other| Some(other) != first), "{other:?}");
         }
-        assert_eq!(refusal(&Event::GivenUp { source: gotham }), None);
+        assert_eq!(cause(&Event::GivenUp { source: gotham }), None);
     }
 }

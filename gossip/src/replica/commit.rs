@@ -5,7 +5,7 @@
 
 use crate::clock::Stamp;
 use crate::crdt::entry::Entry;
-use crate::id::Key;
+use crate::id::{Key, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::{Chunks, Pull, Round};
 use crate::replica::{Event, Replica, Rule, retire};
@@ -23,41 +23,11 @@ impl<V: Payload> Replica<V> {
     pub(super) fn commit(&mut self, now: Now, pull: Pull<V>) -> Option<Merged> {
         let (source, repairs) = (pull.source, pull.options.full);
         let round = pull.into_round();
-        self.note_joined(source, round.joined);
-        if round.joined {
-            // A joined member exists, even if this round is refused, so this incarnation is not the
-            // first and waits for another round.
-            self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
-        }
-        if let Some(refusal) = self.refusal_of_origins(now, source, &round) {
+        if let Some(refusal) = self.refusal(now, source, &round) {
             self.event(refusal);
             return None;
         }
         let Round { entries, vector, horizon, full, joined } = round;
-        let superseded_by = retire::newest_known(&vector, self.me.node)
-            .filter(|newest| *newest > self.me.incarnation);
-        if let Some(by) = superseded_by
-            && self.keeps(Rule::OlderIncarnationHalts)
-        {
-            // Of two incarnations of one name the older one halts. It must not join, and must not
-            // adopt or delete any writes under its own origin.
-            self.event(Event::Superseded {
-                by,
-                halts: self.joined && !self.is_superseded_by_misdated(now, by),
-            });
-            return None;
-        }
-        if let Some(refusal) = self.refusal_of_stamps(now, source, &entries, &vector, &horizon) {
-            self.event(refusal);
-            return None;
-        }
-        if !full && retire::exceeds(&self.vector, &vector, &horizon) {
-            // Since the request, this replica has received writes of an incarnation that the source
-            // has closed without them. The vector of the next pull shows this, and the source then
-            // sends a full round.
-            self.event(Event::GivenUp { source });
-            return None;
-        }
         // Own writes return in the rounds of others. Unmade ones are a sign of a second process with
         // the same origin, or of a false round. Refusing them would cut this replica off for as long
         // as others cover them. Merged, they only leave gaps, which repairs close.
@@ -101,6 +71,39 @@ impl<V: Payload> Replica<V> {
             self.join(now, Some(source));
         }
         Some(merged)
+    }
+
+    /// Returns the event with which the round ends if it must not be merged. Notes whether the source
+    /// has joined in any case.
+    fn refusal(&mut self, now: Now, source: Origin, round: &Round<V>) -> Option<Event> {
+        let Round { entries, vector, horizon, full, joined } = round;
+        self.note_joined(source, *joined);
+        if *joined {
+            // A joined member exists, even if this round is refused, so this incarnation is not the
+            // first and waits for another round.
+            self.join_at = self.join_at.max(now.mono + self.config.join_timeout);
+        }
+        if let Some(refusal) = self.refusal_of_origins(now, source, round) {
+            return Some(refusal);
+        }
+        let superseded_by = retire::newest_known(vector, self.me.node)
+            .filter(|newest| *newest > self.me.incarnation);
+        if let Some(by) = superseded_by
+            && self.keeps(Rule::OlderIncarnationHalts)
+        {
+            // Of two incarnations of one name the older one halts. It must not join, and must not
+            // adopt or delete any writes under its own origin.
+            let halts = self.joined && !self.is_superseded_by_misdated(now, by);
+            return Some(Event::Superseded { by, halts });
+        }
+        if let Some(refusal) = self.refusal_of_stamps(now, source, entries, vector, horizon) {
+            return Some(refusal);
+        }
+        // Since the request, this replica has received writes of an incarnation that the source has
+        // closed without them. The vector of the next pull shows this, and the source then sends a
+        // full round.
+        let exceeds = !full && retire::exceeds(&self.vector, vector, horizon);
+        exceeds.then_some(Event::GivenUp { source })
     }
 
     /// Merges the entries. Returns the number of changes, the late writes to deleted keys, which

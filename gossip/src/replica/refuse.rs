@@ -4,6 +4,9 @@
 //! Invariant: a refused round changes nothing. What a round can add to the vector is bounded: only
 //! slots of members, of a bounded number of incarnations each, none of which lies in the future.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Stamp;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{NodeName, Origin};
 use crate::payload::Payload;
@@ -38,47 +41,60 @@ impl<V: Payload> Replica<V> {
             let ahead_ms = writer.incarnation.number().saturating_sub(now.wall.0);
             return Some(Event::TooFarAhead { source, writer, ahead_ms });
         }
-        let node = self.exceeded_incarnations(vector)?;
+        let node = self.exceeded_incarnations(source, vector)?;
         Some(Event::TooManyIncarnations { source, node })
     }
 
-    /// Returns a node among these origins that is neither known nor a former member. The vector
-    /// shows former members by their obituaries.
+    /// Returns a node among these origins that is neither known nor a former member. The only slot of
+    /// a former member in the vector is its obituary. Its earlier incarnations are closed.
     fn not_member(
         &self,
         vector: &VersionVector,
         origins: impl Iterator<Item = Origin>,
     ) -> Option<NodeName> {
-        let is_forgotten =
-            |node| vector.incarnations(node).last().is_some_and(|slot| slot.hlc == OBITUARY);
+        let is_forgotten = |node| {
+            let mut slots = vector.incarnations(node);
+            slots.next().is_some_and(|slot| slot.hlc == OBITUARY) && slots.next().is_none()
+        };
         // Those that this replica has accepted before count too.
         let mine = self.vector.origins().map(|origin| origin.node);
-        let mut former: Vec<NodeName> = mine.filter(|node| !self.config.knows(*node)).collect();
-        former.dedup();
+        let mut former: BTreeSet<NodeName> =
+            mine.filter(|node| !self.config.knows(*node)).collect();
         for Origin { node, .. } in origins {
-            if self.config.knows(node) || former.contains(&node) {
+            if self.config.knows(node) || former.contains(&node) && is_forgotten(node) {
                 continue;
             }
             if !is_forgotten(node) || former.len() >= FORMER_MEMBERS_MAX {
                 return Some(node);
             }
-            former.push(node);
+            former.insert(node);
         }
         None
     }
 
-    /// Returns a node of which this replica would hold too many incarnations after merging
-    /// `vector`.
-    fn exceeded_incarnations(&self, vector: &VersionVector) -> Option<NodeName> {
+    /// Returns a node of which `vector` contains new incarnations although this replica would hold
+    /// too many of it. An incarnation that is running is not refused: otherwise a node that has
+    /// restarted very often while a member was away could never return.
+    fn exceeded_incarnations(&self, source: Origin, vector: &VersionVector) -> Option<NodeName> {
         let max = self.config.incarnations_max;
         if vector.len() + self.vector.len() <= max {
             // The common case, without a merge.
             return None;
         }
+        let runs = |origin: Origin| {
+            origin == source || self.present.get(&origin.node) == Some(&origin.incarnation)
+        };
+        let is_new = |origin: Origin| self.vector.highest(origin).is_none() && !runs(origin);
         let mut merged = self.vector.clone();
         merged.merge(vector);
-        let mut nodes = vector.iter().map(|slot| slot.origin.node);
-        nodes.find(|node| merged.incarnations(*node).nth(max).is_some())
+        let mut counts: BTreeMap<NodeName, (usize, bool)> = BTreeMap::new();
+        for Stamp { origin, .. } in merged.iter() {
+            let (count, any_new) = counts.entry(origin.node).or_default();
+            *count += 1;
+            *any_new |= is_new(origin);
+        }
+        let exceeded = |(_, (count, any_new)): &(NodeName, (usize, bool))| *any_new && *count > max;
+        counts.into_iter().find(exceeded).map(|(node, _)| node)
     }
 
     /// Returns the event for a round whose stamps must not be merged.
@@ -106,10 +122,10 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Returns whether a vector that a peer has sent may be kept as its proof.
-    pub(super) fn is_possible_proof(&self, now: Now, vector: &VersionVector) -> bool {
+    pub(super) fn is_possible_proof(&self, now: Now, peer: Origin, vector: &VersionVector) -> bool {
         let UnixMillis(latest) = self.latest_accepted(now).wall;
         self.not_member(vector, vector.origins()).is_none()
             && vector.origins().all(|origin| origin.incarnation.number() <= latest)
-            && self.exceeded_incarnations(vector).is_none()
+            && self.exceeded_incarnations(peer, vector).is_none()
     }
 }

@@ -158,18 +158,6 @@ fn assignment_is_refused_before_the_city_has_joined() {
     assert_eq!(command(&mut city, at(100), assign(1, Some(copy(50)))).0, Err(Refusal::Joining));
 }
 
-/// Any other member could destroy the city with one frame.
-#[test]
-fn command_of_another_member_is_ignored() {
-    let mut city = gotham(None, None);
-    for command in [Command::Bomb, assign(1, Some(copy(50)))] {
-        let expires = at(5_000).wall;
-        let frame = Frame::Command { request: 9, expires, trace: None, command };
-        city.handle(at(1_100), Input::Frame { from: name("capitol"), frame });
-        assert_eq!(outputs(&mut city), (vec![], vec![]));
-    }
-}
-
 #[test]
 fn bomb_is_answered_before_the_crash() {
     let mut city = gotham(None, None);

@@ -72,11 +72,14 @@ impl Budget {
         if let Some(size) = given {
             return Self { size, source: "--memory-max" };
         }
-        if let Some(limit) = cgroup_limit(Path::new("/")) {
+        let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+        // A limit above the machine's memory limits nothing.
+        let limit = cgroup_limit(Path::new("/"))
+            .filter(|limit| machine.is_none_or(|machine| *limit <= machine));
+        if let Some(limit) = limit {
             let size = MemorySize(limit.max(SIZE_MIN));
             return Self { size, source: "the limit of the cgroup" };
         }
-        let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
         let share = machine.unwrap_or_default() / MACHINE_SHARE;
         Self {
             size: MemorySize(share.max(ASSUMED_MIN)),

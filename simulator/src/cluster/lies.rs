@@ -44,7 +44,7 @@ impl Cluster {
             let wall = UnixMillis(EPOCH_MS + 1_000);
             Stamp { hlc: Hlc { wall, logical: 0 }, origin }
         };
-        match self.liar_rng.random_range(0..5) {
+        match self.liar_rng.random_range(0..7) {
             // A slot or a mark in the future.
             0 => vector.advance(slot(self.future_origin())),
             1 => vector.close(self.future_origin()),
@@ -61,6 +61,22 @@ impl Cluster {
                 for number in 0..2_000 {
                     let incarnation = Incarnation::at(EPOCH_MS - 10_000 + number);
                     vector.advance(slot(Origin { node, incarnation }));
+                }
+            }
+            // As many incarnations of a member as are accepted, from its past.
+            4 => {
+                let node = self.other_origin().node;
+                for number in 0..400 {
+                    let incarnation = Incarnation::at(EPOCH_MS - 100_000 + 2 * number);
+                    vector.advance(slot(Origin { node, incarnation }));
+                }
+            }
+            // Invented names that were forgotten.
+            5 => {
+                for number in 0..self.liar_rng.random_range(1..70) {
+                    let node = format!("former-{number}").parse().expect("a valid name");
+                    let origin = Origin { node, incarnation: Incarnation::at(3) };
+                    vector.advance(Stamp { hlc: Hlc::default(), origin });
                 }
             }
             // A full round without entries, with the victim's own vector.

@@ -136,7 +136,9 @@ fn obituary_of_former_member_is_accepted() {
     let mut a = replica("a", 1);
     deliver(at(2_000), &mut a, liar, vec![], vector(0..64), false);
     assert!(a.vector().slot(former(63)).is_some());
-    for more in [vector(0..65), vector(70..71)] {
+    let mut with_slot = vector(0..1);
+    with_slot.advance(slot(Origin { incarnation: Incarnation::at(2), ..former(0) }, 1_000));
+    for more in [vector(0..65), vector(70..71), with_slot] {
         let events = deliver(at(2_001), &mut a, liar, vec![], more, false);
         assert!(matches!(events[..], [Event::NotMember { .. }]), "{events:?}");
     }
@@ -156,6 +158,16 @@ fn round_with_too_many_incarnations_is_refused() {
     let events = deliver(at(2_002), &mut a, liar, vec![], vector(600..1_026), false);
     assert!(matches!(events[..], [Event::Committed { .. }]), "{events:?}");
     assert_eq!(a.vector().incarnations(node).count(), 1_024);
+    // The incarnation that runs is accepted nevertheless, from itself and from others.
+    for running in [2_000, 2_002] {
+        let running = origin("c", running);
+        a.link_up(at(2_003), running);
+        let own = VersionVector::from_iter([slot(running, 2_000)]);
+        let source = if running.incarnation == Incarnation::at(2_000) { running } else { liar };
+        let events = deliver(at(2_003), &mut a, source, vec![], own, false);
+        assert!(matches!(events[..], [Event::Committed { .. }]), "{events:?}");
+    }
+    assert_eq!(a.vector().incarnations(node).count(), 1_026);
 }
 
 /// Rounds under invented names would each keep a snapshot of the map.
@@ -261,6 +273,9 @@ fn obituary_is_not_dated_in_the_future() {
     a.link_up(at(2_000), future);
     a.forget(at(2_100), future.node).unwrap();
     pull(at(2_200), &mut a, &mut b);
+    assert!(a.is_forgotten(future.node) && b.is_forgotten(future.node));
+    // At a node to which it is linked, too.
+    b.link_up(at(2_300), future);
     assert!(b.is_forgotten(future.node));
 }
 
