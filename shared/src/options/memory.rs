@@ -47,10 +47,7 @@ impl FromStr for MemorySize {
 
 impl fmt::Display for MemorySize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")]
-            .into_iter()
-            .find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit))
-            .unwrap_or((MIB, "MiB"));
+        let (unit, name) = if self.0.is_multiple_of(GIB) { (GIB, "GiB") } else { (MIB, "MiB") };
         write!(f, "{}{name}", self.0.div_ceil(unit))
     }
 }
