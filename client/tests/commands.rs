@@ -145,8 +145,8 @@ fn hero_is_found_by_id_unique_prefix_or_unique_name() {
             let (_, query) = path.split_once('?').expect("heroes are looked up by a query");
             let field = |name| query.split('&').find_map(|field| field.strip_prefix(name));
             let fits = |(id, name): &(&str, &str)| {
-                field("name=").map_or(true, |wanted| wanted == *name)
-                    && field("id=").map_or(true, |prefix| id.starts_with(prefix))
+                field("name=").is_none_or(|wanted| wanted == *name)
+                    && field("id=").is_none_or(|prefix| id.starts_with(prefix))
             };
             let heroes = [(ada, "Ada"), (bob, "Twin"), (twin, "Twin")].into_iter().filter(fits);
             let heroes: Vec<String> = heroes.map(|(id, name)| hero(id, name)).collect();

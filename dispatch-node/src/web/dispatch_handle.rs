@@ -110,9 +110,11 @@ impl DispatchHandle {
         let dispatch = self.clone();
         let execute = {
             let action = action.clone();
-            async move || match action {
-                Action::Kill(Kill { city }) => dispatch.kill(city).await.map(Some),
-                action => dispatch.execute(action).await.map(Some),
+            async move || {
+                if let Action::Kill(Kill { city }) = action {
+                    return dispatch.kill(city).await.map(Some);
+                }
+                dispatch.execute(action).await.map(Some)
             }
         };
         let reply = self.keys.once(key, Change::Action(action), execute).await?;

@@ -252,7 +252,10 @@ mod tests {
         let range = |id: &str| page(&format!("id={id}")).which;
         let ids = |first, last| Which::Ids(HeroId::from_u128(first)..=HeroId::from_u128(last));
         assert_eq!(range("A"), ids(0xa << 124, (0xb << 124) - 1));
-        assert_eq!(range("aaaaaaaa-0"), ids(0xaaaa_aaaa_0 << 92, (0xaaaa_aaaa_1 << 92) - 1));
+        assert_eq!(
+            range("aaaaaaaa-0"),
+            ids(0xaaaa_aaaa << 96, (0xaaaa_aaaa << 96) + (1 << 92) - 1)
+        );
         let whole = "aaaaaaaa-0000-4000-8000-000000000001";
         let id = whole.parse::<HeroId>().unwrap();
         assert_eq!(range(whole), Which::Ids(id..=id));
