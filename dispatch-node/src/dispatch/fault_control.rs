@@ -20,6 +20,8 @@ pub(super) struct FaultControl {
     waiting: Vec<Waiting>,
     /// The faults in the last report of each node.
     reported: BTreeMap<NodeName, BTreeSet<FaultId>>,
+    /// The faults that have ended, and that a node still reported when their request was answered.
+    unconfirmed: Vec<Fault>,
 }
 
 /// A request that waits for reports.
@@ -48,6 +50,9 @@ enum Awaited {
         begun: Vec<Fault>,
     },
 }
+
+/// The maximum number of ended faults that are remembered because a node still reported them.
+const UNCONFIRMED_MAX: usize = 128;
 
 /// A request that can be answered.
 #[derive(Debug)]
@@ -139,15 +144,36 @@ impl FaultControl {
         let is_over = |waiting: &Waiting| is_done(&waiting.awaited) || waiting.deadline <= now.mono;
         let (over, waiting): (Vec<_>, Vec<_>) = pending.into_iter().partition(is_over);
         self.waiting = waiting;
-        over.into_iter().map(|waiting| self.confirmed(now, waiting.awaited)).collect()
+        let mut confirmed = Vec::new();
+        for Waiting { awaited, .. } in over {
+            confirmed.push(self.confirmed(now, awaited));
+        }
+        confirmed
     }
 
-    fn confirmed(&self, now: Now, awaited: Awaited) -> Confirmed {
+    /// Returns the faults that have ended and that a node still reported, although a request has
+    /// waited for it. A repeated request waits for them again.
+    pub(super) fn unconfirmed(&mut self) -> Vec<Fault> {
+        let mut unconfirmed = std::mem::take(&mut self.unconfirmed);
+        unconfirmed.retain(|fault| !self.still_at(std::slice::from_ref(fault)).is_empty());
+        self.unconfirmed.clone_from(&unconfirmed);
+        unconfirmed
+    }
+
+    fn confirmed(&mut self, now: Now, awaited: Awaited) -> Confirmed {
         match awaited {
-            Awaited::Over { ticket, faults, begun } => match self.still_at(&faults) {
-                at if at.is_empty() => Confirmed::Healed(ticket, begun),
-                at => Confirmed::NotHealed(ticket, begun, at),
-            },
+            Awaited::Over { ticket, faults, begun } => {
+                let at = self.still_at(&faults);
+                if at.is_empty() {
+                    return Confirmed::Healed(ticket, begun);
+                }
+                let known = std::mem::take(&mut self.unconfirmed);
+                self.unconfirmed = faults.into_iter().filter(|new| !known.contains(new)).collect();
+                self.unconfirmed.extend(known);
+                let excess = self.unconfirmed.len().saturating_sub(UNCONFIRMED_MAX);
+                self.unconfirmed.drain(..excess);
+                Confirmed::NotHealed(ticket, begun, at)
+            }
             Awaited::InForce { ticket, fault, nodes, confirmed, .. } if confirmed.is_empty() => {
                 Confirmed::NotInjected(ticket, fault, nodes.into_iter().collect())
             }
@@ -208,12 +234,14 @@ mod tests {
             [Confirmed::NotHealed(_, _, at)] => assert_eq!(at, &[gotham]),
             other => panic!("{other:?}"),
         }
+        assert_eq!(control.unconfirmed(), [fault], "a repeated request waits again");
         control.await_healed(now(2_000), Ticket::new(3), vec![fault], vec![fault]);
         control.on_end(gotham);
         assert!(matches!(
             control.take_confirmed(now(2_010), |_| true)[..],
             [Confirmed::Healed(..)]
         ));
+        assert_eq!(control.unconfirmed(), []);
     }
 
     #[test]

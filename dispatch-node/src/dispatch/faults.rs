@@ -43,14 +43,18 @@ impl Dispatch {
     }
 
     pub(super) fn heal(&mut self, now: Now, ticket: Ticket<Heal>, Heal { fault }: Heal) {
+        let mut faults = self.faults.unconfirmed();
         let ids = match fault {
-            Some(id) if self.faults.faults.has_ended(id) => {
-                return self.reply(ticket, Err(RequestError::HealedAlready(id)));
+            Some(id) => {
+                faults.retain(|fault| fault.id == id);
+                if faults.is_empty() && self.faults.faults.has_ended(id) {
+                    return self.reply(ticket, Err(RequestError::HealedAlready(id)));
+                }
+                if faults.is_empty() { vec![id] } else { Vec::new() }
             }
-            Some(id) => vec![id],
             None => self.faults.faults.ids(),
         };
-        let (mut faults, mut begun) = (Vec::new(), Vec::new());
+        let mut begun = Vec::new();
         for id in ids {
             let was_reported = self.faults.faults.was_reported(id);
             let Some(fault) = self.end_fault(id) else {

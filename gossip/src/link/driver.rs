@@ -30,7 +30,7 @@ use crate::link::progress::{Progress, STEP_INTERVAL};
 use crate::link::table::Links;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
-use crate::message::{Application, Frame};
+use crate::message::Frame;
 use crate::time::Now;
 
 /// The minimum pause between two ticks while input is waiting, so that a machine that is always due

@@ -49,9 +49,10 @@ pub(super) fn obituary_differs_from_incarnations_after_clock_set_back() {
         node: "c".parse().unwrap(),
         incarnation: Incarnation::begun_at(at(3_600_000).wall, None, 7),
     };
-    a.link_up(at(2_000), c);
     // An operator has accepted stamps from the future.
-    a.forget(Now { reference: at(7_200_000).wall, ..at(2_100) }, c.node).unwrap();
+    let at = |millis| Now { reference: at(7_200_000).wall, ..at(millis) };
+    a.link_up(at(2_000), c);
+    a.forget(at(2_100), c.node).unwrap();
     let obituary = a
         .vector()
         .iter()
