@@ -1,13 +1,15 @@
 //! A client for dispatch's HTTP API.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::certificates::Certificates;
 use crate::wait::HANG_TIMEOUT;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -80,7 +82,7 @@ impl Reply {
 }
 
 /// A live hero, as a node holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Hero {
@@ -89,11 +91,11 @@ pub struct Hero {
     pub location: String,
     pub is_patrolling: bool,
     pub health: u8,
-    pub stamp: Value,
+    pub stamp: Stamp,
 }
 
 /// A node as dispatch last observed it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct NodeState {
     pub name: String,
@@ -138,7 +140,7 @@ pub struct Frames {
 }
 
 /// The time and author of a write, ordered like the core's stamps.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Stamp {
     pub wall_ms: u64,
@@ -146,8 +148,22 @@ pub struct Stamp {
     pub origin: String,
 }
 
+impl Stamp {
+    /// Returns the name of the node that wrote, without its incarnation.
+    #[must_use]
+    pub fn writer(&self) -> &str {
+        self.origin.split('/').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{} {}", self.wall_ms, self.logical, self.origin)
+    }
+}
+
 /// An entry of the event log.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct Event {
     pub number: u64,
@@ -160,7 +176,7 @@ pub struct Event {
 }
 
 /// The heroes and tombstones of one city.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "docs/api.md defines the fields")]
 pub struct CityHeroes {
     pub heroes: Vec<Hero>,
@@ -180,7 +196,7 @@ impl Api {
     /// Creates a client for the node at `address`.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        Self { agent: agent(TlsConfig::default()), base: format!("http://{address}") }
+        Self { agent: agent(TlsConfig::default(), HANG_TIMEOUT), base: format!("http://{address}") }
     }
 
     /// Creates a client for the node with TLS at `address`, whose certificate must be signed by the
@@ -192,7 +208,14 @@ impl Api {
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .root_certs(RootCerts::new_with_certs(&[authority]))
             .build();
-        Self { agent: agent(tls), base: format!("https://{address}") }
+        Self { agent: agent(tls, HANG_TIMEOUT), base: format!("https://{address}") }
+    }
+
+    /// Creates a client for the node at `address` that stops waiting for a response after `limit`.
+    /// The node may still execute the request.
+    #[must_use]
+    pub fn impatient(address: SocketAddr, limit: Duration) -> Self {
+        Self { agent: agent(TlsConfig::default(), limit), base: format!("http://{address}") }
     }
 
     /// Returns the URL of the page.
@@ -414,7 +437,7 @@ impl Api {
     }
 }
 
-fn agent(tls: TlsConfig) -> ureq::Agent {
+fn agent(tls: TlsConfig, limit: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         // The tests check redirects themselves.
@@ -423,6 +446,6 @@ fn agent(tls: TlsConfig) -> ureq::Agent {
         // A proxy of the test's environment does not reach loopback addresses of this machine.
         .proxy(None)
         .tls_config(tls)
-        .timeout_global(Some(HANG_TIMEOUT));
+        .timeout_global(Some(limit));
     config.build().into()
 }

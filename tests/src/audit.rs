@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
 use shared::hero::{HeroId, Location};
@@ -33,44 +34,117 @@ pub struct NodeSnapshot {
     pub tombstones: u64,
 }
 
+/// The heroes of every node, and the nodes before and after their heroes were read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReads {
+    /// Every node before the lists were read.
+    pub before: BTreeMap<String, NodeState>,
+    /// The heroes of every node.
+    pub lists: BTreeMap<String, CityHeroes>,
+    /// Every node after the lists were read.
+    pub after: BTreeMap<String, NodeState>,
+}
+
+impl NodeReads {
+    /// Reads every node.
+    ///
+    /// # Errors
+    /// The request that dispatch did not answer as expected, or that dispatch was restarted
+    /// between the reads.
+    pub fn read(api: &Api) -> Result<Self, String> {
+        let before = nodes(api)?;
+        let mut lists = BTreeMap::new();
+        for city in CITIES {
+            let list = read::<CityHeroes>(api, &format!("/api/v1/cities/{city}/heroes"))?;
+            lists.insert(city.to_owned(), list);
+        }
+        lists.insert("dispatch".to_owned(), read(api, "/api/v1/heroes")?);
+        let after = nodes(api)?;
+        ensure(before["dispatch"].incarnation == after["dispatch"].incarnation, || {
+            "dispatch was restarted between the reads".into()
+        })?;
+        Ok(Self { before, lists, after })
+    }
+
+    /// Returns the incarnation of a node that the list describes, if dispatch has observed it.
+    #[must_use]
+    pub fn incarnation(&self, node: &str) -> Option<u64> {
+        let (before, after) = (self.before.get(node)?, self.after.get(node)?);
+        // A node with an empty vector has not been observed in this incarnation, or holds no
+        // writes.
+        before.incarnation.filter(|incarnation| {
+            after.incarnation == Some(*incarnation) && !before.version_vector.is_empty()
+        })
+    }
+
+    /// Returns a snapshot of each node that dispatch has observed in its current incarnation.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<NodeSnapshot> {
+        NODES.into_iter().filter_map(|node| self.snapshot(node)).collect()
+    }
+
+    fn snapshot(&self, node: &str) -> Option<NodeSnapshot> {
+        let incarnation = self.incarnation(node)?;
+        let list = self.lists.get(node)?;
+        let mut map = Map::default();
+        for hero in &list.heroes {
+            let (key, entry) = entry(hero);
+            map.merge(key, &entry.as_entry_ref());
+        }
+        let fingerprint = map.fingerprint().to_string();
+        let same = [&self.before[node], &self.after[node]]
+            .into_iter()
+            .find(|node| node.fingerprint == fingerprint);
+        let incarnation = Origin {
+            node: node.parse().expect("the name of a node"),
+            incarnation: Incarnation::at(incarnation),
+        };
+        Some(NodeSnapshot {
+            incarnation,
+            map,
+            vector: same.map(vector),
+            tombstones: list.tombstones,
+        })
+    }
+}
+
 /// Reads every node that dispatch has observed in its current incarnation, dispatch included.
 ///
 /// # Errors
 /// The request that dispatch did not answer as expected.
 pub fn read_nodes(api: &Api) -> Result<Vec<NodeSnapshot>, String> {
-    let before = nodes(api)?;
-    let mut lists = Vec::new();
-    for city in CITIES {
-        lists.push((city, read::<CityHeroes>(api, &format!("/api/v1/cities/{city}/heroes"))?));
-    }
-    lists.push(("dispatch", read(api, "/api/v1/heroes")?));
-    let after = nodes(api)?;
-    ensure(before["dispatch"].incarnation == after["dispatch"].incarnation, || {
-        "dispatch was restarted between the reads".into()
-    })?;
-    Ok(lists
-        .into_iter()
-        .filter_map(|(node, list)| node_snapshot(&list, &before[node], &after[node]))
-        .collect())
+    NodeReads::read(api).map(|reads| reads.snapshots())
 }
 
-fn node_snapshot(list: &CityHeroes, before: &NodeState, after: &NodeState) -> Option<NodeSnapshot> {
-    // A node with an empty vector has not been observed in this incarnation, or holds no writes.
-    let incarnation = before.incarnation.filter(|incarnation| {
-        after.incarnation == Some(*incarnation) && !before.version_vector.is_empty()
-    })?;
-    let mut map = Map::default();
-    for hero in &list.heroes {
-        let (key, entry) = entry(hero);
-        map.merge(key, &entry.as_entry_ref());
+/// Reads every node of a cluster in which no changes are in flight and at most this many tombstones
+/// are left on each node.
+///
+/// # Errors
+/// The reason why the cluster is not quiescent.
+pub(crate) fn read_quiescent(api: &Api, tombstones_max: u64) -> Result<NodeReads, String> {
+    let reads = NodeReads::read(api)?;
+    let (snapshots, nodes) = (reads.snapshots(), &reads.after);
+    let up = nodes.values().all(|node| node.status == "up");
+    ensure(up && snapshots.len() == NODES.len(), || format!("{nodes:?}"))?;
+    for NodeSnapshot { incarnation, map, vector, tombstones } in &snapshots {
+        ensure(vector.is_some(), || format!("{incarnation} is changing"))?;
+        ensure(map.fingerprint() == snapshots[0].map.fingerprint(), || {
+            format!("{incarnation} holds other heroes")
+        })?;
+        ensure(*tombstones <= tombstones_max, || {
+            format!("{incarnation} holds {tombstones} tombstones")
+        })?;
     }
-    let fingerprint = map.fingerprint().to_string();
-    let same = [before, after].into_iter().find(|node| node.fingerprint == fingerprint);
-    let incarnation = Origin {
-        node: before.name.parse().expect("the name of a node"),
-        incarnation: Incarnation::at(incarnation),
-    };
-    Some(NodeSnapshot { incarnation, map, vector: same.map(vector), tombstones: list.tombstones })
+    for node in nodes.values() {
+        let small =
+            node.version_vector.len() <= NODES.len() && node.closed_before.len() <= NODES.len();
+        ensure(small, || {
+            format!("{} covers {:?}, {:?}", node.name, node.version_vector, node.closed_before)
+        })?;
+    }
+    let reply = api.try_request("GET", "/api/v1/verdict", &[], &[])?;
+    ensure(reply.status == 200, || format!("/api/v1/verdict: {reply:?}"))?;
+    ensure(reply.json()["converged"] == true, || reply.body.clone()).map(|()| reads)
 }
 
 fn nodes(api: &Api) -> Result<BTreeMap<String, NodeState>, String> {
@@ -94,10 +168,8 @@ pub fn entry(hero: &Hero) -> (HeroId, Entry) {
         "home" => Location::Home,
         city => Location::City(city.parse().expect("a city")),
     };
-    let number = |field: &str| hero.stamp[field].as_u64().expect("a number");
-    let logical = u32::try_from(number("logical")).expect("a counter");
-    let hlc = Hlc { wall: UnixMillis(number("wall_ms")), logical };
-    let stamp = Stamp { hlc, origin: origin(hero.stamp["origin"].as_str().expect("a text")) };
+    let hlc = Hlc { wall: UnixMillis(hero.stamp.wall_ms), logical: hero.stamp.logical };
+    let stamp = Stamp { hlc, origin: origin(&hero.stamp.origin) };
     let value = shared::hero::Hero {
         name: hero.name.as_str().into(),
         location,
@@ -365,13 +437,13 @@ mod tests {
     //! Histories that contradict the claims.
 
     use super::*;
-    use serde_json::json;
 
     const LASTING: &str = "00000000-0000-4000-8000-000000000000";
     const DELETABLE: &str = "00000000-0000-4000-8000-000000000001";
 
     fn hero(id: &str, wall: u64, location: &str) -> (HeroId, Entry) {
-        let stamp = json!({ "wall_ms": wall, "logical": 0, "origin": "dispatch/1" });
+        let stamp =
+            crate::api::Stamp { wall_ms: wall, logical: 0, origin: "dispatch/1".to_owned() };
         entry(&Hero {
             id: id.into(),
             name: "Granite".into(),

@@ -31,6 +31,7 @@ mod collector;
 mod exposition;
 #[cfg(target_os = "linux")]
 mod forwarder;
+pub mod history;
 mod launched;
 mod link;
 mod load;
@@ -50,7 +51,7 @@ mod tools;
 mod wait;
 
 pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Stamp};
-pub use audit::{Audit, AuditCounts, NodeSnapshot, entry, read_nodes, vector};
+pub use audit::{Audit, AuditCounts, NodeReads, NodeSnapshot, entry, read_nodes, vector};
 pub use browser::{Browser, Element};
 pub use certificates::Certificates;
 pub use cluster::{Cluster, Heroes, Options, Placement};

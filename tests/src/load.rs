@@ -14,9 +14,8 @@ use serde_json::json;
 use shared::hero::HeroId;
 
 use crate::api::{Api, Hero, Reply};
-use crate::audit::{Audit, AuditCounts, NodeSnapshot, entry, read_nodes};
+use crate::audit::{Audit, AuditCounts, NodeSnapshot, entry, read_nodes, read_quiescent};
 use crate::cluster::Cluster;
-use crate::nodes::NODES;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// The number of writing clients.
@@ -59,7 +58,17 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Waits for an unreachable dispatch to answer again, while `running`; returns at once if it is up.
+pub(crate) fn wait_for_answers(api: &Api, running: impl Fn() -> bool) {
+    wait_until("dispatch answers", HANG_TIMEOUT, || {
+        match api.try_request("GET", "/healthz", &[], &[]) {
+            Err(error) if running() => Err(error),
+            Err(_) | Ok(_) => Ok(()),
+        }
+    });
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -163,31 +172,7 @@ impl Load {
         // copy; their tombstones stay.
         let tombstones_max = 5 * u64::from(self.dispatch.load(Ordering::SeqCst));
         wait_until("the cluster is quiescent", HANG_TIMEOUT, || {
-            let snapshots = read_nodes(&cluster.api)?;
-            let nodes = cluster.api.nodes();
-            let up = nodes.values().all(|node| node.status == "up");
-            ensure(up && snapshots.len() == NODES.len(), || format!("{nodes:?}"))?;
-            for NodeSnapshot { incarnation, map, vector, tombstones } in &snapshots {
-                ensure(vector.is_some(), || format!("{incarnation} is changing"))?;
-                ensure(map.fingerprint() == snapshots[0].map.fingerprint(), || {
-                    format!("{incarnation} holds other heroes")
-                })?;
-                ensure(*tombstones <= tombstones_max, || {
-                    format!("{incarnation} holds {tombstones} tombstones")
-                })?;
-            }
-            for node in nodes.values() {
-                let small = node.version_vector.len() <= NODES.len()
-                    && node.closed_before.len() <= NODES.len();
-                ensure(small, || {
-                    format!(
-                        "{} covers {:?}, {:?}",
-                        node.name, node.version_vector, node.closed_before
-                    )
-                })?;
-            }
-            let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
-            ensure(verdict["converged"] == true, || verdict.to_string()).map(|()| snapshots)
+            read_quiescent(&cluster.api, tombstones_max).map(|reads| reads.snapshots())
         })
     }
 
@@ -283,14 +268,8 @@ impl Load {
         }
     }
 
-    /// Waits for an unreachable dispatch to answer again; returns at once if it is up.
     fn wait_for_dispatch(&self, api: &Api) {
-        wait_until("dispatch answers", HANG_TIMEOUT, || {
-            match api.try_request("GET", "/healthz", &[], &[]) {
-                Err(error) if self.running() => Err(error),
-                Err(_) | Ok(_) => Ok(()),
-            }
-        });
+        wait_for_answers(api, || self.running());
     }
 
     fn create(&self, api: &Api, rng: &mut ChaCha8Rng) -> Outcome {
