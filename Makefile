@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Ready in half the time of a full optimisation, which FULL=1 asks for.
 QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure network spread pictures bench fuzz autobahn floods
+.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure histories network spread pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
 
 help: ## list the targets
@@ -49,6 +49,11 @@ endure: ## kill and bomb the real processes CYCLES times (200) under load, held 
 	$(CARGO) build --workspace --all-targets
 	SUPERHERO_CYCLES=$(or $(CYCLES),200) $(if $(SEED),SUPERHERO_CYCLES_SEED=$(SEED)) \
 	  $(CARGO) test --workspace --test endurance -- --nocapture
+
+histories: ## record histories under all faults for MINUTES (10), and check them against the guarantees; SEED=n repeats the faults of a run
+	$(CARGO) build --workspace --all-targets
+	SUPERHERO_HISTORIES_MINUTES=$(or $(MINUTES),10) $(if $(SEED),SUPERHERO_HISTORIES_SEED=$(SEED)) \
+	  $(CARGO) test --workspace --test histories -- --nocapture histories_under
 
 network: ## test four hosts on a network that loses, delays and duplicates packets, is cut, renumbered and unplugged (Linux, root; a minute)
 	@$(SETUP) test

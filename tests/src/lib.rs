@@ -10,6 +10,7 @@
 //!   [`axe`] checks the page for accessibility violations.
 //! - [`Load`] runs writing clients and a reader of every node; [`Audit`] checks their acknowledged
 //!   writes and observations with the simulator's checkers.
+//! - [`history`] records what clients see while all faults are injected, and checks the record.
 //! - [`Prober`] measures the response times of an ordinary client during a flood, and [`resources`]
 //!   reads and limits the resources of a process.
 //! - [`Network`] is a [`Placement`] on four hosts and a switch whose links can be cut and

@@ -66,9 +66,10 @@ pub enum Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownDefect {
     /// A lost write is not counted if the entry that won is based on a later write of the same
-    /// origin.
+    /// origin, or is a tombstone of the same origin.
     LedgerMissesWriteBeforeAnotherOfItsOrigin,
-    /// An acknowledged write of an ended incarnation is shown, although no node holds it.
+    /// An acknowledged write of an ended incarnation is shown, although no node holds it. Commands
+    /// are based on it, and it is counted as lost nevertheless.
     ReadShowsWriteOfEndedIncarnation,
 }
 

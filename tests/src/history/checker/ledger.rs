@@ -160,10 +160,11 @@ impl<'a> Ledger<'a> {
         if !is_complete && writes.first().is_some_and(|oldest| *oldest > write) {
             return Fate::NotProved;
         }
-        // The decisive write does not count as seen by itself.
-        let later: Vec<&&Stamp> =
-            writes.iter().rev().skip(1).filter(|seen| **seen > write).collect();
-        let origins: BTreeSet<&str> = later.iter().map(|seen| seen.origin.as_str()).collect();
+        // A decisive live write does not count as seen by itself.
+        let is_held = self.index.at_the_end(hero).is_some();
+        let seen = writes.iter().rev().skip(usize::from(is_held));
+        let later = seen.filter(|seen| **seen > write);
+        let origins: BTreeSet<&str> = later.map(|seen| seen.origin.as_str()).collect();
         if origins.contains(write.origin.as_str()) {
             Fate::LostBeforeAnother
         } else if origins.len() >= SEEN_MAX {
@@ -182,6 +183,17 @@ impl<'a> Ledger<'a> {
         writes.into_iter().filter(|(stamp, hero)| self.fate(hero, stamp) != Fate::Kept).count()
     }
 
+    /// Returns whether the incarnation that made this write has ended, and no other was seen with
+    /// it.
+    fn was_only_at_its_ended_writer(&self, stamp: &Stamp) -> bool {
+        let mut sightings = self.index.sightings.iter();
+        self.index.has_ended(&stamp.origin)
+            && !sightings.any(|sighting| {
+                sighting.hero.is_some_and(|hero| hero.stamp == *stamp)
+                    && sighting.at.is_some_and(|(node, _)| node != stamp.writer())
+            })
+    }
+
     fn list_is_true(
         &self,
         acknowledged: &BTreeMap<&Stamp, (&Hero, &Operation)>,
@@ -195,7 +207,8 @@ impl<'a> Ledger<'a> {
                 .written
                 .get(&lost.stamp)
                 .is_some_and(|event| event.hero.as_deref() == Some(lost.hero.as_str()));
-            let problem = if !listed.insert(&lost.stamp) {
+            let is_again = !listed.insert(&lost.stamp);
+            let problem = if is_again {
                 "twice"
             } else if !is_logged && known.is_none() {
                 "though nobody acknowledged it"
@@ -213,7 +226,13 @@ impl<'a> Ledger<'a> {
                 lost.hero,
                 self.winner(&lost.hero)
             );
-            report.add(Rule::LedgerTooHigh, text, operation);
+            let rule = Rule::LedgerTooHigh;
+            if self.was_only_at_its_ended_writer(&lost.stamp) && !is_again {
+                let defect = KnownDefect::ReadShowsWriteOfEndedIncarnation;
+                report.add_known(defect, rule, text, operation);
+            } else {
+                report.add(rule, text, operation);
+            }
         }
     }
 }
