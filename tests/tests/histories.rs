@@ -5,7 +5,6 @@
 //! the faults of a run, though not its timing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -40,7 +39,7 @@ fn written(history: &History) -> PathBuf {
         .tempfile()
         .and_then(|file| file.keep().map_err(|error| error.error))
         .expect("a temporary file can be created");
-    history.write(BufWriter::new(File::from(file))).expect("a temporary file can be written");
+    history.write(BufWriter::new(file)).expect("a temporary file can be written");
     path
 }
 

@@ -132,8 +132,8 @@ fn observation(at: u64, heroes: &[&Hero]) -> Observation {
     }
 }
 
-/// Returns a correct history: three heroes are created; one is moved in three cities, of which one is
-/// lost; one is deleted.
+/// Returns a correct history: three heroes are created; one is moved to three cities, and one of
+/// these writes is lost; one hero is deleted.
 #[must_use]
 pub fn history() -> History {
     let mut built = Builder::default();

@@ -206,9 +206,9 @@ impl Plan {
             13 => {
                 let delay = rng.random_range(20..800);
                 let jitter = rng.random_range(0..=delay);
-                inject(
-                    json!({"kind": "delay", "from": from, "to": to, "delay_ms": delay, "jitter_ms": jitter}),
-                )
+                let mut fault = json!({"kind": "delay", "from": from, "to": to});
+                (fault["delay_ms"], fault["jitter_ms"]) = (json!(delay), json!(jitter));
+                inject(fault)
             }
             14 => {
                 let kind = *["duplicate", "reorder"].choose(rng).expect("there are two");
@@ -260,9 +260,12 @@ mod tests {
             steps.iter().filter(|step| step.fault != Fault::HealAll).take(KINDS).collect();
         let kinds: BTreeSet<String> = first
             .iter()
-            .map(|step| match &step.fault {
-                Fault::Inject { fault, .. } => fault["kind"].to_string(),
-                other => format!("{other:?}"),
+            .map(|step| {
+                if let Fault::Inject { fault, .. } = &step.fault {
+                    fault["kind"].to_string()
+                } else {
+                    format!("{:?}", step.fault)
+                }
             })
             .collect();
         assert!(kinds.len() >= KINDS - 3, "three kinds are cuts: {kinds:?}");

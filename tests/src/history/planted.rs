@@ -108,13 +108,9 @@ fn deleted(history: &History) -> Vec<Hero> {
 
 /// The number and the copy of each acknowledged write.
 fn written(history: &History) -> Vec<(u64, Hero)> {
-    let written = history.operations().filter_map(|operation| match &operation.outcome {
-        Outcome::Written { hero } => Some((operation.number, hero.clone())),
-        Outcome::Deleted
-        | Outcome::Shown { .. }
-        | Outcome::Refused { .. }
-        | Outcome::Unknown { .. } => None,
-    });
+    let written = history
+        .operations()
+        .filter_map(|operation| Some((operation.number, operation.outcome.written()?.clone())));
     written.collect()
 }
 
@@ -129,14 +125,9 @@ fn held_unadopted(history: &History) -> Vec<Hero> {
     };
     let written: Vec<(u64, &Hero, bool)> = history
         .operations()
-        .filter_map(|operation| match &operation.outcome {
-            Outcome::Written { hero } => {
-                Some((operation.invoked, hero, operation.request.hero().is_none()))
-            }
-            Outcome::Deleted
-            | Outcome::Shown { .. }
-            | Outcome::Refused { .. }
-            | Outcome::Unknown { .. } => None,
+        .filter_map(|operation| {
+            let is_creation = operation.request.hero().is_none();
+            Some((operation.invoked, operation.outcome.written()?, is_creation))
         })
         .collect();
     let mut held = held(history);
@@ -215,14 +206,10 @@ fn tombstone_undone(history: &mut History) -> bool {
 
 fn created_is_missing(history: &mut History) -> bool {
     let (start, deletions) = (last_start(history), deletions(history));
-    let created = history.operations().find_map(|operation| match &operation.outcome {
-        Outcome::Written { hero } if operation.invoked > start => Some(hero.id.clone())
-            .filter(|id| operation.request.hero().is_none() && !deletions.contains(id)),
-        Outcome::Written { .. }
-        | Outcome::Deleted
-        | Outcome::Shown { .. }
-        | Outcome::Refused { .. }
-        | Outcome::Unknown { .. } => None,
+    let created = history.operations().find_map(|operation| {
+        let is_creation = operation.request.hero().is_none() && operation.invoked > start;
+        let id = &operation.outcome.written()?.id;
+        (is_creation && !deletions.contains(id)).then(|| id.clone())
     });
     let Some(id) = created else { return false };
     lists(history).for_each(|list| list.heroes.retain(|hero| hero.id != id));

@@ -136,6 +136,19 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Returns what a creation or an assignment wrote.
+    #[must_use]
+    pub fn written(&self) -> Option<&Hero> {
+        match self {
+            Self::Written { hero } => Some(hero),
+            Self::Deleted | Self::Shown { .. } | Self::Refused { .. } | Self::Unknown { .. } => {
+                None
+            }
+        }
+    }
+}
+
 /// The copy of a hero at a city.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -48,7 +48,7 @@ fn nodes_agree(index: &Index<'_>, report: &mut Report) {
         }
     }
     let is_up = |node: &&str| last.nodes.after.get(*node).is_some_and(|node| node.status == "up");
-    if !last.verdict.converged || !NODES.iter().all(|node| is_up(node)) {
+    if !last.verdict.converged || !NODES.iter().all(is_up) {
         report.add(Rule::Agreement, format!("at rest the verdict is {:?}", last.verdict), []);
     }
 }
@@ -83,7 +83,7 @@ fn survivors_are_held(index: &Index<'_>, report: &mut Report) {
                 report.add(Rule::GreatestSurvives, text, by.into_iter().chain(involved));
             }
             None if index.deletions(id).next().is_none() => {
-                let was_refused = involved.clone().any(|operation| is_refused_deletion(operation));
+                let was_refused = involved.clone().any(is_refused_deletion);
                 let rule =
                     if was_refused { Rule::RefusedWithoutEffect } else { Rule::CreatedHeroExists };
                 let text = format!("{} survived, was not deleted, and is missing", shown(survivor));

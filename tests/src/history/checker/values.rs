@@ -53,8 +53,8 @@ fn value_is_possible(hero: &Hero, report: &mut Report) {
 
 /// Returns the stamps at which no node can have adopted a write to this hero and location.
 ///
-/// A node rewrites a write as its own if the write, or the creation of its hero, belongs to an ended
-/// incarnation and has not reached every node. Such a write is later than one with the same value.
+/// A node rewrites a write as its own if the write, or the creation of its hero, belongs to an
+/// ended incarnation and has not reached every node. The new stamp is later, the value is the same.
 fn not_adopted<'a>(
     index: &Index<'_>,
     hero: &str,
@@ -116,13 +116,7 @@ fn values_were_written(
     for attempts in attempts.values() {
         let stamps: BTreeSet<&Stamp> = attempts
             .iter()
-            .filter_map(|attempt| match &attempt.outcome {
-                Outcome::Written { hero: written } => Some(written),
-                Outcome::Deleted
-                | Outcome::Shown { .. }
-                | Outcome::Refused { .. }
-                | Outcome::Unknown { .. } => None,
-            })
+            .filter_map(|attempt| attempt.outcome.written())
             .filter(|written| written.id == hero)
             .map(|written| &written.stamp)
             .collect();
