@@ -11,7 +11,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::NODE_NAME_BYTES_MAX;
 
 /// The size of the header that is hashed in front of a value: its key and stamp.
-pub const DIGEST_HEADER_BYTES: usize = 16 + NODE_NAME_BYTES_MAX + 16 + 8 + 4;
+pub const DIGEST_HEADER_BYTES: usize = 16 + NODE_NAME_BYTES_MAX + 8 + 8 + 4;
 
 /// A value that can be replicated.
 ///

@@ -31,7 +31,9 @@ impl Fingerprint {
         };
         put(key.as_bytes());
         put(stamp.origin.node.padded());
-        put(&stamp.origin.incarnation.to_bytes());
+        // Without the random bits, which the API of an application need not publish: so clients can
+        // compute the hash.
+        put(&stamp.origin.incarnation.number().to_le_bytes());
         put(&stamp.hlc.wall.0.to_le_bytes());
         put(&stamp.hlc.logical.to_le_bytes());
         Self(V::digest(value, &header))
