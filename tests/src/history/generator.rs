@@ -238,7 +238,7 @@ impl Iterator for Plan {
             return Some(Step { fault: Fault::HealAll, before, during });
         }
         let kind = self.first.pop().unwrap_or_else(|| {
-            let is_kill_of_dispatch = self.rng.random_ratio(1, 40);
+            let is_kill_of_dispatch = self.rng.random_ratio(1, 150);
             if is_kill_of_dispatch { KILL_DISPATCH } else { self.rng.random_range(1..KINDS) }
         });
         let fault = self.fault(kind);

@@ -124,6 +124,7 @@ pub fn finish(recorder: &Recorder, cluster: &Cluster, seed: u64) -> History {
     wait_until("the cluster is at rest", HANG_TIMEOUT, || {
         read_quiescent(api, kills as u64 * TOMBSTONES_PER_KILL).map(drop)
     });
+    recorder.note(recorder.observe(api).expect("a cluster at rest answers"));
     let began = recorder.now();
     for hero in heroes(&events) {
         recorder.perform(api, FINAL_READER, None, Request::Read { hero });

@@ -10,11 +10,10 @@ pub(super) fn check(index: &Index<'_>, report: &mut Report) {
     for (hero, operations) in &index.on {
         never_read_again(index, hero, operations, report);
     }
-    let deleted: BTreeSet<&str> =
-        index.on.keys().copied().filter(|hero| index.deletions(hero).next().is_some()).collect();
+    let tombstones = index.sightings.iter().filter(|sighting| sighting.hero.is_none());
+    let deleted: BTreeSet<&str> = tombstones.map(|sighting| sighting.id).collect();
     let mut copies: BTreeMap<(Incarnation<'_>, &str), Vec<&Sighting<'_>>> = BTreeMap::new();
     for sighting in &index.sightings {
-        // Only deleted heroes have tombstones.
         if let Some(at) = sighting.at
             && deleted.contains(sighting.id)
         {

@@ -16,6 +16,8 @@ use gossip::SEEN_MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Kept,
+    /// Kept, but the winner is based on a write that was seen only at an ended incarnation.
+    Revived,
     Lost,
     /// Lost, but the winner is based on a later write of the same origin.
     LostBeforeAnother,
@@ -37,6 +39,8 @@ struct Ledger<'a> {
     /// Each write in the log, with its event.
     written: BTreeMap<&'a Stamp, &'a Event>,
     tombstones: BTreeMap<&'a str, Vec<&'a Stamp>>,
+    /// The writes that were seen at another node than their writer.
+    spread: BTreeSet<&'a Stamp>,
     /// The chain of each hero whose decisive write is known.
     chains: BTreeMap<&'a str, Chain<'a>>,
 }
@@ -66,7 +70,8 @@ pub(super) fn check(index: &Index<'_>, report: &mut Report) {
                 text(),
                 [*operation],
             ),
-            Fate::Kept | Fate::Lost | Fate::LostBeforeAnother | Fate::NotProved => {}
+            Fate::Kept | Fate::Revived | Fate::Lost | Fate::LostBeforeAnother | Fate::NotProved => {
+            }
         }
     }
     let max = ledger.lost_max(acknowledged.iter().map(|(stamp, (hero, _))| (*stamp, &*hero.id)));
@@ -94,7 +99,12 @@ impl<'a> Ledger<'a> {
                 tombstones.entry(hero).or_default().push(stamp);
             }
         }
-        let mut ledger = Self { index, written, tombstones, chains: BTreeMap::new() };
+        let spread = index.sightings.iter().filter_map(|sighting| {
+            let stamp = &sighting.hero?.stamp;
+            sighting.at.filter(|(node, _)| *node != stamp.writer()).map(|_| stamp)
+        });
+        let spread = spread.collect();
+        let mut ledger = Self { index, written, tombstones, spread, chains: BTreeMap::new() };
         let created =
             index.creations.values().flatten().filter_map(|creation| match &creation.outcome {
                 Outcome::Written { hero } => Some(hero.id.as_str()),
@@ -155,7 +165,11 @@ impl<'a> Ledger<'a> {
             return if is_deleted { Fate::NotProved } else { Fate::Lost };
         };
         if writes.contains(write) {
-            return Fate::Kept;
+            let is_revived = writes
+                .iter()
+                .filter(|later| **later >= write)
+                .any(|later| self.was_only_at_its_end(later));
+            return if is_revived { Fate::Revived } else { Fate::Kept };
         }
         if !is_complete && writes.first().is_some_and(|oldest| *oldest > write) {
             return Fate::NotProved;
@@ -185,13 +199,8 @@ impl<'a> Ledger<'a> {
 
     /// Returns whether the incarnation that made this write has ended, and no other was seen with
     /// it.
-    fn was_only_at_its_ended_writer(&self, stamp: &Stamp) -> bool {
-        let mut sightings = self.index.sightings.iter();
-        self.index.has_ended(&stamp.origin)
-            && !sightings.any(|sighting| {
-                sighting.hero.is_some_and(|hero| hero.stamp == *stamp)
-                    && sighting.at.is_some_and(|(node, _)| node != stamp.writer())
-            })
+    fn was_only_at_its_end(&self, stamp: &Stamp) -> bool {
+        self.index.has_ended(&stamp.origin) && !self.spread.contains(stamp)
     }
 
     fn list_is_true(
@@ -207,12 +216,13 @@ impl<'a> Ledger<'a> {
                 .written
                 .get(&lost.stamp)
                 .is_some_and(|event| event.hero.as_deref() == Some(lost.hero.as_str()));
+            let fate = self.fate(&lost.hero, &lost.stamp);
             let is_again = !listed.insert(&lost.stamp);
             let problem = if is_again {
                 "twice"
             } else if !is_logged && known.is_none() {
                 "though nobody acknowledged it"
-            } else if self.fate(&lost.hero, &lost.stamp) == Fate::Kept {
+            } else if matches!(fate, Fate::Kept | Fate::Revived) {
                 "though it is held, or a writer that had seen it replaced it"
             } else if known.is_some_and(|(hero, _)| lost.wrote != Some(Copy::Live((*hero).clone())))
             {
@@ -227,7 +237,7 @@ impl<'a> Ledger<'a> {
                 self.winner(&lost.hero)
             );
             let rule = Rule::LedgerTooHigh;
-            if self.was_only_at_its_ended_writer(&lost.stamp) && !is_again {
+            if fate == Fate::Revived && !is_again {
                 let defect = KnownDefect::ReadShowsWriteOfEndedIncarnation;
                 report.add_known(defect, rule, text, operation);
             } else {
