@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::api::{Api, Hero, NodeState, Reply};
 use crate::audit::NodeReads;
 use crate::history::record::{
-    Action, Copy, Effect, Event, LostWrites, Observation, Operation, Outcome, Request, Verdict,
+    Action, Copy, Effect, Event, LostWrite, LostWrites, Observation, Operation, Outcome, Request,
+    Verdict,
 };
 use crate::load::lock;
 use crate::wait::ensure;
@@ -52,6 +53,14 @@ pub struct Recorder {
     invoked: AtomicU64,
     completed: AtomicU64,
     events: Mutex<Vec<Event>>,
+    lost: Mutex<Collected>,
+}
+
+/// The lost writes of one process of dispatch, which itself lists the newest only.
+#[derive(Clone, Debug, Default)]
+struct Collected {
+    dispatch: Option<u64>,
+    lost: Vec<LostWrite>,
 }
 
 impl Default for Recorder {
@@ -61,6 +70,7 @@ impl Default for Recorder {
             invoked: AtomicU64::new(0),
             completed: AtomicU64::new(0),
             events: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 }
@@ -99,7 +109,7 @@ impl Recorder {
         operation
     }
 
-    /// Reads every node and the verdict.
+    /// Reads every node and the verdict, and collects the lost writes.
     ///
     /// # Errors
     /// The request that was not answered as expected, or that dispatch was restarted meanwhile.
@@ -108,6 +118,13 @@ impl Recorder {
         let before = api.try_nodes()?;
         let verdict = get::<Verdict>(api, "/api/v1/verdict")?;
         // The verdict lies between the first and the last read, and is compared if these are equal.
+        let mut collected = lock(&self.lost).clone();
+        let dispatch = before.get("dispatch").and_then(|dispatch| dispatch.incarnation);
+        if collected.dispatch != dispatch {
+            collected = Collected { dispatch, lost: Vec::new() };
+        }
+        let since = collected.lost.last().map_or(0, |lost| lost.number);
+        collected.lost.extend(get::<LostWrites>(api, &format!("/api/v1/lost?since={since}"))?.lost);
         let nodes = NodeReads { before, ..NodeReads::read(api)? };
         let incarnation = |nodes: &BTreeMap<String, NodeState>| {
             nodes.get("dispatch").and_then(|dispatch| dispatch.incarnation)
@@ -115,7 +132,18 @@ impl Recorder {
         ensure(incarnation(&nodes.before) == incarnation(&nodes.after), || {
             "dispatch was restarted between the reads".into()
         })?;
+        *lock(&self.lost) = collected;
         Ok(Observation { invoked, completed: self.now(), nodes, verdict })
+    }
+
+    /// Returns the number of lost writes, and those that observations of the running dispatch have
+    /// collected.
+    ///
+    /// # Errors
+    /// The request was not answered as expected.
+    pub fn lost_writes(&self, api: &Api) -> Result<LostWrites, String> {
+        let LostWrites { count, .. } = get(api, "/api/v1/lost")?;
+        Ok(LostWrites { count, lost: lock(&self.lost).lost.clone() })
     }
 
     /// Records an observation.
@@ -145,14 +173,6 @@ impl Recorder {
     fn push(&self, event: Event) {
         lock(&self.events).push(event);
     }
-}
-
-/// Returns the lost writes that dispatch counts.
-///
-/// # Errors
-/// The request was not answered as expected.
-pub fn lost_writes(api: &Api) -> Result<LostWrites, String> {
-    get(api, "/api/v1/lost")
 }
 
 fn get<T: for<'a> Deserialize<'a>>(api: &Api, path: &str) -> Result<T, String> {

@@ -14,7 +14,7 @@ use crate::history::checker::{Rule, check};
 use crate::history::generator::{Heroes, Operations, Plan};
 use crate::history::nemesis::Nemesis;
 use crate::history::record::{Effect, End, Event, History, Outcome, Request};
-use crate::history::recorder::{Recorder, Transport, lost_writes};
+use crate::history::recorder::{Recorder, Transport};
 use crate::load::{lock, wait_for_answers};
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 use superhero::Stopwatch;
@@ -141,12 +141,8 @@ pub fn finish(recorder: &Recorder, cluster: &Cluster, seed: u64) -> History {
 
 fn read_end(recorder: &Recorder, api: &Api, began: u64) -> End {
     let answered = "a cluster at rest answers";
-    End {
-        began,
-        lost: lost_writes(api).expect(answered),
-        log: api.events(0),
-        last: recorder.observe(api).expect(answered),
-    }
+    let last = recorder.observe(api).expect(answered);
+    End { began, last, lost: recorder.lost_writes(api).expect(answered), log: api.events(0) }
 }
 
 /// Returns the ids of all heroes in these events.
