@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::{Event, Hero, Stamp};
 use crate::history::checker::index::Index;
 use crate::history::checker::{KnownDefect, Report, Rule};
-use crate::history::record::{Copy, Operation, Outcome, shown};
+use crate::history::record::{Copy, LostWrite, Operation, Outcome, shown};
 use gossip::SEEN_MAX;
 
 /// The fate of a write, as far as the history proves it.
@@ -39,6 +39,8 @@ struct Ledger<'a> {
     /// Each write in the log, with its event.
     written: BTreeMap<&'a Stamp, &'a Event>,
     tombstones: BTreeMap<&'a str, Vec<&'a Stamp>>,
+    /// The writes to each hero that are listed as lost.
+    listed: BTreeMap<&'a str, Vec<&'a Stamp>>,
     /// The writes that were seen at another node than their writer.
     spread: BTreeSet<&'a Stamp>,
     /// The chain of each hero whose decisive write is known.
@@ -59,10 +61,17 @@ pub(super) fn check(index: &Index<'_>, report: &mut Report) {
     let mut min = 0;
     for (stamp, (hero, operation)) in &acknowledged {
         let fate = ledger.fate(&hero.id, stamp);
-        min += usize::from(fate == Fate::Lost);
+        let is_decided_early = fate == Fate::Lost && ledger.has_listed_successor(&hero.id, stamp);
+        min += usize::from(fate == Fate::Lost && !is_decided_early);
         let text = || format!("the ledger lacks {}, {}", shown(hero), ledger.winner(&hero.id));
         let is_missing = all_listed && !listed.contains(*stamp);
         match fate {
+            Fate::Lost if is_missing && is_decided_early => report.add_known(
+                KnownDefect::LedgerDecidesByLateObservations,
+                Rule::LedgerTooLow,
+                text(),
+                [*operation],
+            ),
             Fate::Lost if is_missing => report.add(Rule::LedgerTooLow, text(), [*operation]),
             Fate::LostBeforeAnother if is_missing => report.add_known(
                 KnownDefect::LedgerMissesWriteBeforeAnotherOfItsOrigin,
@@ -104,7 +113,12 @@ impl<'a> Ledger<'a> {
             sighting.at.filter(|(node, _)| *node != stamp.writer()).map(|_| stamp)
         });
         let spread = spread.collect();
-        let mut ledger = Self { index, written, tombstones, spread, chains: BTreeMap::new() };
+        let mut listed: BTreeMap<&str, Vec<&Stamp>> = BTreeMap::new();
+        for lost in &index.history.end.lost.lost {
+            listed.entry(&lost.hero).or_default().push(&lost.stamp);
+        }
+        let chains = BTreeMap::new();
+        let mut ledger = Self { index, written, tombstones, listed, spread, chains };
         let created =
             index.creations.values().flatten().filter_map(|creation| match &creation.outcome {
                 Outcome::Written { hero } => Some(hero.id.as_str()),
@@ -197,6 +211,19 @@ impl<'a> Ledger<'a> {
         writes.into_iter().filter(|(stamp, hero)| self.fate(hero, stamp) != Fate::Kept).count()
     }
 
+    /// Returns whether a write based on this one is listed as lost.
+    fn has_listed_successor(&self, hero: &str, write: &Stamp) -> bool {
+        let mut later = self.listed.get(hero).into_iter().flatten().filter(|later| **later > write);
+        later.any(|later| self.chain(later).writes.contains(write))
+    }
+
+    /// Returns whether a listed write lost to one that has lost itself.
+    fn lost_to_a_loser(&self, lost: &LostWrite) -> bool {
+        let Some(Copy::Live(winner)) = &lost.to else { return false };
+        let Some(Chain { writes, .. }) = self.chains.get(lost.hero.as_str()) else { return false };
+        !writes.contains(&winner.stamp) && writes.last().is_some_and(|last| **last > winner.stamp)
+    }
+
     /// Returns whether the incarnation that made this write has ended, and no other was seen with
     /// it.
     fn was_only_at_its_end(&self, stamp: &Stamp) -> bool {
@@ -239,6 +266,9 @@ impl<'a> Ledger<'a> {
             let rule = Rule::LedgerTooHigh;
             if fate == Fate::Revived && !is_again {
                 let defect = KnownDefect::ReadShowsWriteOfEndedIncarnation;
+                report.add_known(defect, rule, text, operation);
+            } else if fate == Fate::Kept && !is_again && self.lost_to_a_loser(lost) {
+                let defect = KnownDefect::LedgerDecidesByLateObservations;
                 report.add_known(defect, rule, text, operation);
             } else {
                 report.add(rule, text, operation);
