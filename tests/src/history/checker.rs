@@ -71,8 +71,8 @@ pub enum KnownDefect {
     /// An acknowledged write of an ended incarnation is shown, although no node holds it. Commands
     /// are based on it, and it is counted as lost nevertheless.
     ReadShowsWriteOfEndedIncarnation,
-    /// The fate of a write is decided by copies that are observed late: by a winner that was already
-    /// beaten at a city.
+    /// The fate of a write is decided by copies that are observed late: by a winner that was
+    /// already beaten at a city.
     LedgerDecidesByLateObservations,
 }
 
