@@ -108,7 +108,8 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
 /// then waits for its turn to exchange proofs, which takes longer than a run should.
 fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Duration, Violation> {
     let (survivors, vectors) = cluster.oracle.survivors(&cluster.processes);
-    let (fights, tidy) = (plan.noise.fights, plan.noise.city_gossip);
+    // What a member invents within the limits stays in the vectors.
+    let (fights, tidy) = (plan.noise.fights, plan.noise.city_gossip && !plan.is_faulty());
     let mut after = Duration::ZERO;
     loop {
         let (at, processes) = (cluster.now, &cluster.processes);

@@ -41,7 +41,7 @@ fn this_project_sends_only_changes() {
     let bytes = |workload| costs[&workload].bytes.total();
     assert!(
         bytes(Workload::Nothing) < bytes(Workload::Changed(1))
-            && 10 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100))
+            && 5 * bytes(Workload::Changed(1)) < bytes(Workload::Changed(100))
     );
     let Round { idle, one } = measure_members::<Ours>(5, DURATION);
     assert!(idle.bytes.total() < one.bytes.total());
