@@ -5,6 +5,7 @@
 //! is lost or delayed, an exchange completes before the next one starts, and a round takes one
 //! second.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -12,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use gossip::replica::{Config, Event, Output};
-use gossip::{Incarnation, Now, Origin, UnixMillis};
+use gossip::{Incarnation, NodeName, Now, Origin, UnixMillis};
 use shared::hero::{Hero, HeroId};
 use shared::{Replica, Value};
 
@@ -122,8 +123,11 @@ impl Cluster {
             node: format!("city-{number}").parse().expect("a valid name"),
             incarnation: Incarnation::at(1),
         };
+        let members: BTreeSet<NodeName> =
+            (0..nodes).map(|number| incarnation(number).node).collect();
+        let config = Config { members, ..Config::default() };
         let replicas = (0..nodes)
-            .map(|number| Replica::new(incarnation(number), Config::default(), start))
+            .map(|number| Replica::new(incarnation(number), config.clone(), start))
             .collect();
         let now = Now::new(SETTLED, EPOCH.plus(SETTLED));
         let mut cluster = Self { replicas, now, rng: ChaCha8Rng::seed_from_u64(seed) };

@@ -86,7 +86,7 @@ fn descriptor_shortage_delays_new_connections_only() {
     for city in CITIES {
         wait_until(&format!("the new hero is in {city}"), HANG_TIMEOUT, || {
             let (status, held) = established
-                .request("GET", &format!("/api/v1/cities/{city}/heroes"), "")
+                .request("GET", &format!("/api/v1/cities/{city}/heroes?limit=100"), "")
                 .map_err(|error| error.to_string())?;
             ensure(status == 200 && held.contains(&id), || held)
         });

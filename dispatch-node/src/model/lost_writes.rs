@@ -545,6 +545,7 @@ mod tests {
         let mut saved = Vec::new();
         let settle = |lost_writes: &mut LostWrites, held: &[Arc<Entry>; 3]| {
             let cells: Vec<_> = held.iter().cloned().map(Some).collect();
+            lost_writes.changed(key);
             lost_writes.settle(NOW, usize::MAX, |_| cells.clone(), BTreeMap::new());
         };
         for (step, act) in (1..).zip(history) {

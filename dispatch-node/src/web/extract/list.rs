@@ -209,14 +209,40 @@ impl IntoParams for HeroList {
             surrounding whitespace.";
         let id = "Only the heroes whose id is this one, or begins with it.";
         [
-            query("after", after, json!({ "type": "string", "minLength": 38, "maxLength": 137 })),
+            query(
+                "after",
+                after,
+                json!({
+                    "type": "string",
+                    "minLength": 38,
+                    "maxLength": 137,
+                    "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:",
+                }),
+            ),
             query(
                 "limit",
                 limit,
                 json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT }),
             ),
-            query("name", name, json!({ "type": "string", "minLength": 1, "maxLength": 100 })),
-            query("id", id, json!({ "type": "string", "pattern": "^[0-9A-Fa-f-]{1,36}$" })),
+            query(
+                "name",
+                name,
+                json!({
+                    "type": "string", "minLength": 1, "maxLength": 100, "pattern": "\\S",
+                }),
+            ),
+            query(
+                "id",
+                id,
+                json!({
+                    "type": "string",
+                    "pattern": concat!(
+                        "^([0-9A-Fa-f]{1,8}",
+                        "|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){0,2}-[0-9A-Fa-f]{0,4}",
+                        "|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{0,12})$",
+                    ),
+                }),
+            ),
         ]
         .concat()
     }
