@@ -42,12 +42,13 @@ impl Member {
 
     /// Waits until the node pulls from here.
     fn pulled(&mut self) -> Pulled {
-        let pulled = self.link.receive_frame(|frame| match frame {
-            Frame::Round(Envelope { from, round, step: Step::Pull(request), .. }) => {
-                let PullRequest { summary, vector, .. } = request;
-                Some(Pulled { node: from, round, summary, vector })
-            }
-            _ => None,
+        let pulled = self.link.receive_frame(|frame| {
+            let Frame::Round(Envelope { from, round, step: Step::Pull(request), .. }) = frame
+            else {
+                return None;
+            };
+            let PullRequest { summary, vector, .. } = request;
+            Some(Pulled { node: from, round, summary, vector })
         });
         pulled.expect("the node keeps the link")
     }

@@ -293,7 +293,12 @@ where
                 {
                     self.refuse_frame(from, "command");
                 }
-                input => self.handle(input),
+                input @ (Input::LinkUp { .. }
+                | Input::LinkDown { .. }
+                | Input::Refused { .. }
+                | Input::Frame { .. }
+                | Input::Pace(_)
+                | Input::Command(_)) => self.handle(input),
             }
         }
         ControlFlow::Continue(())

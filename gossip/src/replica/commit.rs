@@ -17,6 +17,16 @@ pub(super) struct Merged {
     pub(super) bytes: usize,
 }
 
+/// The changes that the entries of a round made.
+struct Changes<V> {
+    /// The number of changed keys.
+    changed: usize,
+    /// The late writes to deleted keys, which are not merged.
+    late: Vec<(Key, Entry<V>)>,
+    /// The keys of merged orphans.
+    orphans: Vec<Key>,
+}
+
 impl<V: Payload> Replica<V> {
     /// Merges a complete round and its vector, in one step or not at all. Returns the size of the
     /// round if it was merged.
@@ -50,7 +60,7 @@ impl<V: Payload> Replica<V> {
         if repairs {
             self.repair(source, &entries);
         }
-        let (changed, late, mut orphans) = self.merge(entries);
+        let Changes { changed, late, mut orphans } = self.merge(entries);
         // Before the vectors are merged: afterwards the incarnations of orphans are closed here
         // too.
         if full {
@@ -106,9 +116,8 @@ impl<V: Payload> Replica<V> {
         exceeds.then_some(Event::GivenUp { source })
     }
 
-    /// Merges the entries. Returns the number of changes, the late writes to deleted keys, which
-    /// are not merged, and the keys of merged orphans.
-    fn merge(&mut self, entries: Chunks<V>) -> (usize, Vec<(Key, Entry<V>)>, Vec<Key>) {
+    /// Merges the entries.
+    fn merge(&mut self, entries: Chunks<V>) -> Changes<V> {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
         let delete_late = self.keeps(Rule::LateWritesAreDeleted);
         let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
@@ -142,6 +151,6 @@ impl<V: Payload> Replica<V> {
                 }
             }
         }
-        (changed, late, orphans)
+        Changes { changed, late, orphans }
     }
 }
