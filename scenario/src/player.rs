@@ -15,10 +15,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::executor::Executor;
+use crate::expectation::Condition;
+use crate::operation::Operation;
 use crate::report::{Outcome, Progress, Report, StepReport};
 use crate::scenario::{Scenario, Step, StepKind};
 
-use state::{Player, StepError};
+use observations::Observation;
+use state::{POLL_INTERVAL, Player, StepError};
+
+/// The largest number of repetitions of a step with `until`.
+const REPETITIONS_MAX: u32 = 20;
 
 /// Plays a scenario to its end, or until `stop` is set, and reports progress to `on_progress`.
 ///
@@ -89,7 +95,10 @@ impl Player<'_> {
         let start = self.executor.now();
         let result = waited.and_then(|()| match &step.kind {
             StepKind::Run(operation) => self.run_together(std::slice::from_ref(operation)),
-            StepKind::RunTogether(operations) => self.run_together(operations),
+            StepKind::RunTogether { operations, until: None } => self.run_together(operations),
+            StepKind::RunTogether { operations, until: Some(until) } => {
+                self.run_until(operations, until)
+            }
             StepKind::Expect(expectation) => self.wait_for(expectation),
         });
         let (outcome, detail) = match judged(result, step.is_inverted) {
@@ -98,6 +107,28 @@ impl Player<'_> {
         };
         let took = self.executor.now().saturating_sub(start);
         StepReport { text: step.to_string(), outcome, detail, took }
+    }
+}
+
+impl Player<'_> {
+    /// Repeats operations until a condition holds, and returns the observed state.
+    fn run_until(
+        &mut self,
+        operations: &[Operation],
+        until: &Condition,
+    ) -> Result<String, StepError> {
+        let mut repetitions = 0;
+        loop {
+            self.run_together(operations)?;
+            repetitions += 1;
+            match self.observe(until)? {
+                Observation::Met(seen) => return Ok(seen),
+                Observation::Unmet(instead) if repetitions == REPETITIONS_MAX => {
+                    return Err(StepError::Unmet(instead));
+                }
+                Observation::Unmet(_) => self.wait(POLL_INTERVAL)?,
+            }
+        }
     }
 }
 

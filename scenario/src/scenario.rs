@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api_types::ScenarioSummary;
 
-use crate::expectation::Expectation;
+use crate::expectation::{Condition, Expectation};
 use crate::operation::Operation;
 use crate::span::written;
 
@@ -47,7 +47,12 @@ pub enum StepKind {
     Run(Operation),
     /// Operations that start at the same moment. If one of them is for each hero, all of them are
     /// repeated hero by hero, and start together for each hero.
-    RunTogether(Vec<Operation>),
+    RunTogether {
+        /// The operations.
+        operations: Vec<Operation>,
+        /// The condition until which the operations are repeated; `None` to run them once.
+        until: Option<Condition>,
+    },
     /// A condition that must become true.
     Expect(Expectation),
 }
@@ -87,7 +92,9 @@ impl Step {
     fn expects(&self) -> bool {
         match &self.kind {
             StepKind::Run(operation) => operation.expects(),
-            StepKind::RunTogether(operations) => operations.iter().any(Operation::expects),
+            StepKind::RunTogether { operations, until } => {
+                until.is_some() || operations.iter().any(Operation::expects)
+            }
             StepKind::Expect(_) => true,
         }
     }
@@ -100,9 +107,10 @@ impl fmt::Display for Step {
         }
         match &self.kind {
             StepKind::Run(operation) => write!(f, "{operation}"),
-            StepKind::RunTogether(operations) => {
+            StepKind::RunTogether { operations, until } => {
                 let operations: Vec<String> = operations.iter().map(Operation::to_string).collect();
-                write!(f, "at the same moment: {}", operations.join("; "))
+                write!(f, "at the same moment: {}", operations.join("; "))?;
+                until.iter().try_for_each(|until| write!(f, ", until {until}"))
             }
             StepKind::Expect(Expectation { condition, holds_for, .. }) if holds_for.is_zero() => {
                 write!(f, "expect: {condition}")

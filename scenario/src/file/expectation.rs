@@ -26,25 +26,36 @@ pub(super) fn expectation(
     labels: &Labels,
 ) -> Result<Expectation, Mistake> {
     let expect = table.get_ref();
-    let mut found = conditions(expect)?;
-    found.extend(conditions_of_cities(expect, labels)?);
-    let count = found.len();
-    let condition = match (found.pop(), count) {
-        (Some(condition), 1) => condition,
-        (None, _) => {
-            return Err(mistake(table, format!("no condition; expected one of {FIELDS}")));
-        }
-        (Some(_), _) => {
-            let what = format!("{count} conditions in one expectation; use a step for each");
-            return Err(mistake(table, what));
-        }
-    };
+    let condition = only_condition(table, labels)?;
     let span = |text: &Option<Spanned<String>>| {
         text.as_ref().map(|text| span_within(text, WITHIN_MAX)).transpose()
     };
     let holds_for = span(&expect.holds_for)?.unwrap_or_default();
     let within = span(&expect.within)?.unwrap_or(WITHIN);
     Ok(Expectation { condition, within, holds_for })
+}
+
+/// Returns the condition in a table that must have neither timeout nor duration.
+pub(super) fn condition(table: &Spanned<Expect>, labels: &Labels) -> Result<Condition, Mistake> {
+    let Expect { within, holds_for, .. } = table.get_ref();
+    if let Some(span) = within.as_ref().or(holds_for.as_ref()) {
+        return Err(mistake(span, "`until` takes a condition without `within` and `holds_for`"));
+    }
+    only_condition(table, labels)
+}
+
+fn only_condition(table: &Spanned<Expect>, labels: &Labels) -> Result<Condition, Mistake> {
+    let mut found = conditions(table.get_ref())?;
+    found.extend(conditions_of_cities(table.get_ref(), labels)?);
+    let count = found.len();
+    match (found.pop(), count) {
+        (Some(condition), 1) => Ok(condition),
+        (None, _) => Err(mistake(table, format!("no condition; expected one of {FIELDS}"))),
+        (Some(_), _) => {
+            let what = format!("{count} conditions in one expectation; use a step for each");
+            Err(mistake(table, what))
+        }
+    }
 }
 
 /// Returns the conditions that concern the whole cluster.

@@ -36,7 +36,11 @@ pub(super) fn step(table: Spanned<Step>, labels: &mut Labels) -> Result<StepKind
         .map(|action| StepKind::Run(Operation { action, refused: refused.clone() }))
         .collect();
     if let Some(together) = table.together {
-        found.push(StepKind::RunTogether(operations(together, labels)?));
+        let operations = operations(together, labels)?;
+        let until = table.until.as_ref().map(|until| expectation::condition(until, labels));
+        found.push(StepKind::RunTogether { operations, until: until.transpose()? });
+    } else if let Some(until) = &table.until {
+        return Err(mistake(until, "`until` requires `together`"));
     }
     if let Some(expect) = &table.expect {
         found.push(StepKind::Expect(expectation::expectation(expect, labels)?));
@@ -147,9 +151,13 @@ fn operations(
             let what = "`at` belongs to the step, not to an action inside `together`";
             return Err(mistake(at, what));
         }
+        if let Some(until) = &table.get_ref().until {
+            let what = "`until` belongs to the step, not to an action inside `together`";
+            return Err(mistake(until, what));
+        }
         match step(table, labels)? {
             StepKind::Run(operation) => operations.push(operation),
-            StepKind::RunTogether(_) | StepKind::Expect(_) => {
+            StepKind::RunTogether { .. } | StepKind::Expect(_) => {
                 let what = "`together` takes only actions, neither `together` nor `expect`";
                 return Err(Mistake { span, what: what.into() });
             }

@@ -42,6 +42,7 @@ pub(super) struct Step {
     pub(super) speed: Option<Spanned<i64>>,
     pub(super) exchange: Option<Exchange>,
     pub(super) together: Option<Spanned<Vec<Spanned<Step>>>>,
+    pub(super) until: Option<Spanned<Expect>>,
     pub(super) expect: Option<Spanned<Expect>>,
 }
 

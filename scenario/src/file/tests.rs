@@ -95,6 +95,10 @@ fn steps_have_a_description() {
             "at the same moment: bomb gotham; terminate Ada",
         ),
         (
+            "together = [{ pause = true }, { resume = true }]\nuntil = { lost_writes = 1 }",
+            "at the same moment: pause gossip; resume gossip, until 1 write is lost",
+        ),
+        (
             "expect = { converged = false, holds_for = \"2s\" }",
             "expect: the nodes do not all agree, for 2s",
         ),
@@ -196,6 +200,17 @@ fn invalid_steps_are_rejected_with_position_and_alternatives() {
         ),
         (
             "together = [{ pause = true }, { at = ¦\"1s\", bomb = \"gotham\" }]",
+            "belongs to the step",
+        ),
+        ("bomb = \"gotham\"\nuntil = ¦{ converged = true }", "requires `together`"),
+        ("together = [{ pause = true }, { resume = true }]\nuntil = ¦{ }", "no condition"),
+        (
+            "together = [{ pause = true }, { resume = true }]\n\
+             until = { converged = true, within = ¦\"1s\" }",
+            "without `within`",
+        ),
+        (
+            "together = [{ pause = true }, { bomb = \"gotham\", until = ¦{ converged = true } }]",
             "belongs to the step",
         ),
         // Expectations.

@@ -10,7 +10,7 @@ use crate::expectation::{Condition, Expectation};
 use super::state::{POLL_INTERVAL, Player, StepError};
 
 /// The result of one observation, with a text that describes the observed state.
-enum Observation {
+pub(super) enum Observation {
     /// The condition holds.
     Met(String),
     /// The condition does not hold.
@@ -76,7 +76,8 @@ impl Player<'_> {
         }
     }
 
-    fn observe(&self, condition: &Condition) -> Result<Observation, StepError> {
+    /// Observes a condition once.
+    pub(super) fn observe(&self, condition: &Condition) -> Result<Observation, StepError> {
         let executor = self.executor;
         Ok(match condition {
             Condition::Converged(expected) => {

@@ -197,6 +197,21 @@ fn failed_operation_is_retried_for_five_seconds() {
 }
 
 #[test]
+fn operations_are_repeated_until_their_condition_holds() {
+    let steps = "[[step]]\ntogether = [{ pause = true }, { resume = true }]\n\
+                 until = { converged = true }";
+    for (from, outcome, repetitions) in
+        [(0, Outcome::Passed, 1), (100, Outcome::Passed, 3), (1_000, Outcome::Failed, 20)]
+    {
+        let converged = (Duration::from_millis(from), Duration::MAX);
+        let cluster = Scripted { converged, ..Scripted::new() };
+        let report = played(&cluster, steps);
+        assert_eq!(outcomes(&report), [outcome], "{report:?}");
+        assert_eq!(cluster.log().len(), 2 * repetitions, "{report:?}");
+    }
+}
+
+#[test]
 fn condition_must_hold_within_its_timeout_and_for_its_duration() {
     let second = Duration::from_secs(1);
     let expect = "[[step]]\nexpect = { converged = true, within = \"3s\", holds_for = \"2s\" }";
