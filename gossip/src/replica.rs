@@ -312,7 +312,7 @@ impl<V: Payload> Replica<V> {
     pub fn link_up(&mut self, now: Now, peer: Origin) {
         // One dated in the future is not counted as present: its rounds are refused, and forgetting
         // the member must take effect.
-        if peer.incarnation.number() > self.latest_accepted(now).wall.0 {
+        if self.is_in_future(now, peer.incarnation) {
             self.present.remove(&peer.node);
         } else {
             self.present.insert(peer.node, peer.incarnation);

@@ -211,8 +211,8 @@ impl<V: Payload> Map<V> {
     pub fn merge_by_content(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
         let hash =
             |entry: &EntryRef<'_, '_, V>| Fingerprint::of::<V>(key, entry.stamp, entry.value);
-        if let Some(held) = self.get(key)
-            && self.rank(key) == Some(entry.rank())
+        if self.rank(key) == Some(entry.rank())
+            && let Some(held) = self.get(key)
             && hash(&held.as_entry_ref()) < hash(entry)
         {
             self.remove(key);

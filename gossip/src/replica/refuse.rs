@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Stamp;
 use crate::crdt::version_vector::VersionVector;
-use crate::id::{NodeName, Origin};
+use crate::id::{Incarnation, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::{Chunks, Round};
 use crate::replica::retire::OBITUARY;
@@ -27,14 +27,31 @@ impl<V: Payload> Replica<V> {
         round: &Round<V>,
     ) -> Option<Event> {
         let Round { vector, horizon, entries, .. } = round;
-        let origins = || vector.origins().chain(horizon.origins()).chain(entries.origins());
+        let others = || horizon.origins().chain(entries.origins());
+        self.impossible_origin(now, source, vector, others)
+    }
+
+    /// Returns whether a vector that a peer has sent may be kept as its proof.
+    pub(super) fn is_possible_proof(&self, now: Now, peer: Origin, vector: &VersionVector) -> bool {
+        self.impossible_origin(now, peer, vector, std::iter::empty).is_none()
+    }
+
+    /// Returns the refusal of a round if an origin of its vector, or one of the `others`, cannot
+    /// exist.
+    fn impossible_origin<I: Iterator<Item = Origin>>(
+        &self,
+        now: Now,
+        source: Origin,
+        vector: &VersionVector,
+        others: impl Fn() -> I,
+    ) -> Option<Event> {
+        let origins = || vector.origins().chain(others());
         if self.keeps(Rule::WritersAreMembers)
             && let Some(writer) = self.not_member(vector, origins())
         {
             return Some(Event::NotMember { source, writer });
         }
-        let UnixMillis(latest) = self.latest_accepted(now).wall;
-        let ahead = origins().filter(|origin| origin.incarnation.number() > latest).max();
+        let ahead = origins().filter(|origin| self.is_in_future(now, origin.incarnation)).max();
         if let Some(writer) = ahead
             && self.keeps(Rule::FutureIncarnationsAreRefused)
         {
@@ -43,6 +60,11 @@ impl<V: Payload> Replica<V> {
         }
         let node = self.exceeded_incarnations(source, vector)?;
         Some(Event::TooManyIncarnations { source, node })
+    }
+
+    /// Returns whether an incarnation is dated beyond the accepted drift.
+    pub(super) fn is_in_future(&self, now: Now, incarnation: Incarnation) -> bool {
+        incarnation.number() > self.latest_accepted(now).wall.0
     }
 
     /// Returns a node among these origins that is neither known nor a former member. The only slot of
@@ -60,16 +82,10 @@ impl<V: Payload> Replica<V> {
         let mine = self.vector.origins().map(|origin| origin.node);
         let mut former: BTreeSet<NodeName> =
             mine.filter(|node| !self.config.knows(*node)).collect();
-        for Origin { node, .. } in origins {
-            if self.config.knows(node) || former.contains(&node) && is_forgotten(node) {
-                continue;
-            }
-            if !is_forgotten(node) || former.len() >= FORMER_MEMBERS_MAX {
-                return Some(node);
-            }
-            former.insert(node);
-        }
-        None
+        origins.map(|origin| origin.node).filter(|node| !self.config.knows(*node)).find(|node| {
+            former.insert(*node);
+            !is_forgotten(*node) || former.len() > FORMER_MEMBERS_MAX
+        })
     }
 
     /// Returns a node of which `vector` contains new incarnations although this replica would hold
@@ -119,13 +135,5 @@ impl<V: Payload> Replica<V> {
             ahead_ms: wall.saturating_sub(now.wall.0),
         };
         self.keeps(Rule::RoundsAreRefusedWhole).then_some(refused)
-    }
-
-    /// Returns whether a vector that a peer has sent may be kept as its proof.
-    pub(super) fn is_possible_proof(&self, now: Now, peer: Origin, vector: &VersionVector) -> bool {
-        let UnixMillis(latest) = self.latest_accepted(now).wall;
-        self.not_member(vector, vector.origins()).is_none()
-            && vector.origins().all(|origin| origin.incarnation.number() <= latest)
-            && self.exceeded_incarnations(peer, vector).is_none()
     }
 }
