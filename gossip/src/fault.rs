@@ -189,10 +189,6 @@ pub enum Control {
     Heal(FaultId),
     /// Sets the pace of gossip.
     Pace(Pace),
-    /// Stops the process gracefully, as a signal does.
-    Stop,
-    /// Ends the process immediately, as `kill -9` does.
-    Kill,
     /// Accepts stamps up to this time, although the node's clock does not read it yet.
     Accept(UnixMillis),
 }

@@ -153,7 +153,7 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         }
         Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
-        Frame::Control(Control::Heal(_) | Control::Stop | Control::Kill | Control::Accept(_))
+        Frame::Control(Control::Heal(_) | Control::Accept(_))
         | Frame::Round(_)
         | Frame::Observe { .. } => (true, ""),
     };

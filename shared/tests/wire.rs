@@ -152,8 +152,7 @@ fn version_8_has_these_bytes() {
         ),
         (Frame::Control(Control::Heal(fault.id)), "05014d"),
         (Frame::Control(Control::Pace(Pace::PAUSED)), "050200"),
-        (Frame::Control(Control::Stop), "0503"),
-        (Frame::Control(Control::Accept(UnixMillis(5_000))), "05058827"),
+        (Frame::Control(Control::Accept(UnixMillis(5_000))), "05038827"),
         (
             Frame::Report(Report {
                 faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }],

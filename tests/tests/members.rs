@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cluster_tests::{Cluster, HANG_TIMEOUT, Heroes, Link, Options, incarnation_now, wait_until};
-use gossip::fault::Control;
+use gossip::fault::{Control, Pace};
 use gossip::{
     Fingerprint, Hlc, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary, UnixMillis,
     VersionVector,
@@ -291,14 +291,15 @@ const FALSE_NAMES: &[Attack] = &[
         }
     }),
     ("control frames", |member| {
-        for control in [Control::Stop, Control::Kill, Control::Accept(UnixMillis(u64::MAX))] {
+        for control in [Control::Pace(Pace::PAUSED), Control::Accept(UnixMillis(u64::MAX))] {
             member.link.send_frame(&Frame::Control(control));
         }
     }),
-    ("bomb", |member| {
-        let (expires, trace) = (UnixMillis(incarnation_now() + 60_000), None);
-        let command = Command::Bomb;
-        member.link.send_frame(&Frame::Command { request: 1, expires, trace, command });
+    ("commands", |member| {
+        let expires = UnixMillis(incarnation_now() + 60_000);
+        for command in [Command::Bomb, Command::Stop, Command::Kill] {
+            member.link.send_frame(&Frame::Command { request: 1, expires, trace: None, command });
+        }
     }),
 ];
 

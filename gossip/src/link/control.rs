@@ -1,8 +1,7 @@
-//! Control requests to a process: faults, the pace of gossip, and stopping.
+//! Control requests to a process: faults, the pace of gossip, and accepted stamps.
 //!
 //! Invariant: this state belongs to the process, not to an incarnation, so a crash heals no fault.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,15 +19,6 @@ use crate::time::Now;
 
 /// The interval between reports to the controller while faults are in force.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// A controller's request to end the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// Graceful, as a signal.
-    Stop,
-    /// Immediate, as `kill -9`.
-    Kill,
-}
 
 /// The faults in force and the pace of a process.
 pub(super) struct Controls<A: Application> {
@@ -89,7 +79,7 @@ impl<A: Application> Controls<A> {
         now: Now,
         clock: &SystemClock,
         control: Control,
-    ) -> ControlFlow<End, Option<Pace>> {
+    ) -> Option<Pace> {
         match control {
             Control::Inject { fault, heal_after } => {
                 info!(
@@ -110,16 +100,14 @@ impl<A: Application> Controls<A> {
             }
             Control::Pace(pace) => {
                 self.pace = Some((pace, now.mono + Pace::LEASE));
-                return ControlFlow::Continue(Some(pace));
+                return Some(pace);
             }
             Control::Accept(time) => {
                 info!(until_ms = time.0, "stamps accepted up to this time");
                 clock.accept(time);
             }
-            Control::Stop => return ControlFlow::Break(End::Stop),
-            Control::Kill => return ControlFlow::Break(End::Kill),
         }
-        ControlFlow::Continue(None)
+        None
     }
 
     /// Removes expired faults, and applies the others to the clock and the connections.
@@ -200,13 +188,12 @@ mod tests {
         let inject =
             |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
         // The first freeze is healed before it takes effect, and its thaw request arrives late.
-        assert!(controls.apply(at(0), &clock, inject(1)).is_continue());
-        assert!(controls.apply(at(10), &clock, Control::Heal(FaultId(1))).is_continue());
+        assert_eq!(controls.apply(at(0), &clock, inject(1)), None);
+        assert_eq!(controls.apply(at(10), &clock, Control::Heal(FaultId(1))), None);
         controls.thaw.0.try_send(FaultId(1)).unwrap();
-        assert!(
-            controls.apply(at(20), &clock, inject(2)).is_continue()
-                && controls.apply(at(20), &clock, inject(3)).is_continue()
-        );
+        for id in [2, 3] {
+            assert_eq!(controls.apply(at(20), &clock, inject(id)), None);
+        }
         for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
             ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());
             controls.sleep(at(200)).await;

@@ -12,14 +12,14 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, debug, info, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use crate::fault::Control;
 use crate::id::{NodeName, Origin};
 use crate::link::clock::SystemClock;
 use crate::link::config::ClusterConfig;
 use crate::link::connection::{self, Reports};
-use crate::link::control::{self, Controls};
+use crate::link::control::Controls;
 use crate::link::dialer::{self, Dialer};
 use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
@@ -65,8 +65,6 @@ pub(super) struct Environment<'a, M: Machine> {
 pub(super) enum Ended<B> {
     /// The node was stopped.
     Stopped,
-    /// The controller killed the process.
-    Killed,
     /// `on_event` broke with this value.
     HandlerStopped(B),
 }
@@ -138,11 +136,7 @@ where
         tokio::select! {
             () = driver.stop.cancelled() => return Ended::Stopped,
             () = driver.clock.sleep_until(deadline) => {}
-            Some(event) = connection_events.recv() => {
-                if let ControlFlow::Break(ended) = driver.on_connection_event(event) {
-                    return ended;
-                }
-            }
+            Some(event) = connection_events.recv() => driver.on_connection_event(event),
             Some(peer) = incoming.recv() => driver.accept(peer),
             Some(command) = commands.recv() => {
                 driver.machine.handle(driver.clock.now(), Input::Command(command));
@@ -245,7 +239,7 @@ where
                 match output {
                     // The controller may send control requests to its own process.
                     Output::Send { to, frame: Frame::Control(control) } if to == self.me.node => {
-                        self.apply(control)?;
+                        self.apply(control);
                     }
                     Output::Send { to, mut frame } => {
                         let now = self.clock.now();
@@ -278,12 +272,12 @@ where
         }
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) -> ControlFlow<Ended<B>> {
+    fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) {
         for input in self.links.on_event(event) {
             let is_controller = |from| Some(from) == self.controller;
             match input {
                 Input::Frame { from, frame: Frame::Control(control) } if is_controller(from) => {
-                    self.apply(control)?;
+                    self.apply(control);
                 }
                 Input::Frame { from, frame: Frame::Control(_) } => {
                     self.refuse_frame(from, "control");
@@ -301,7 +295,6 @@ where
                 | Input::Command(_)) => self.handle(input),
             }
         }
-        ControlFlow::Continue(())
     }
 
     fn refuse_frame(&self, from: NodeName, kind: &'static str) {
@@ -331,21 +324,11 @@ where
     }
 
     /// Applies a control request, and passes a new pace to the machine.
-    fn apply(&mut self, control: Control) -> ControlFlow<Ended<B>> {
-        match self.controls.apply(self.clock.now(), self.clock, control) {
-            ControlFlow::Continue(pace) => {
-                self.controls.update(self.clock.now(), self.clock);
-                if let Some(pace) = pace {
-                    self.machine.handle(self.clock.now(), Input::Pace(pace));
-                }
-                ControlFlow::Continue(())
-            }
-            ControlFlow::Break(control::End::Stop) => {
-                info!("stopping: requested by the controller");
-                self.stop.cancel();
-                ControlFlow::Break(Ended::Stopped)
-            }
-            ControlFlow::Break(control::End::Kill) => ControlFlow::Break(Ended::Killed),
+    fn apply(&mut self, control: Control) {
+        let pace = self.controls.apply(self.clock.now(), self.clock, control);
+        self.controls.update(self.clock.now(), self.clock);
+        if let Some(pace) = pace {
+            self.machine.handle(self.clock.now(), Input::Pace(pace));
         }
     }
 

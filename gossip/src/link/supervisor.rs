@@ -184,10 +184,6 @@ impl<M: Node> Supervisor<M> {
                 self.run_incarnation(machine, me, &mut commands, hooks(me), &mut on_event).await;
             let (cause, reason) = match ended {
                 Ok(Ended::Stopped) => return NodeEnd::Stopped,
-                Ok(Ended::Killed) => {
-                    error!("{name} killed by the controller");
-                    return NodeEnd::Killed;
-                }
                 Ok(Ended::HandlerStopped(IncarnationEnd::Process { at_once: true })) => {
                     error!("{name} killed by the controller");
                     return NodeEnd::Killed;
