@@ -10,6 +10,8 @@
 
 mod json;
 mod text;
+#[cfg(test)]
+mod written;
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError, mpsc};

@@ -262,6 +262,15 @@ fn end_of_a_stopped_process_is_not_confirmed_and_does_not_happen_later() {
     cluster.wait_until_held(&heroes, &CITIES);
 }
 
+/// Waits until gotham executes commands again.
+#[track_caller]
+fn wait_until_gotham_executes(cluster: &Cluster, hero: &str) {
+    wait_until("gotham executes commands again", HANG_TIMEOUT, || {
+        let reply = cluster.api.assign(hero, "gotham");
+        ensure(reply.status == 200, || reply.body)
+    });
+}
+
 #[test]
 fn fault_that_no_node_confirms_is_withdrawn() {
     let (mut cluster, heroes, ids) = start_with_heroes(3);
@@ -280,10 +289,7 @@ fn fault_that_no_node_confirms_is_withdrawn() {
     }
     assert_eq!(told(&cluster.api, &["injected", "healed"]), [""; 0]);
     cluster.process("gotham").signal(Signal::SIGCONT);
-    wait_until("gotham executes commands again", HANG_TIMEOUT, || {
-        let reply = cluster.api.assign(&ids[0], "gotham");
-        ensure(reply.status == 200, || reply.body)
-    });
+    wait_until_gotham_executes(&cluster, &ids[0]);
     assert!(cluster.api.faults().is_empty());
     drop(heroes);
 }
@@ -299,10 +305,7 @@ fn heal_that_a_stopped_process_does_not_confirm_is_not_called_done() {
     let detail = reply.problem(503, "unconfirmed");
     assert!(detail.contains("gotham"), "{detail}");
     cluster.process("gotham").signal(Signal::SIGCONT);
-    wait_until("gotham executes commands again", HANG_TIMEOUT, || {
-        let reply = cluster.api.assign(&ids[0], "gotham");
-        ensure(reply.status == 200, || reply.body)
-    });
+    wait_until_gotham_executes(&cluster, &ids[0]);
     assert!(cluster.api.faults().is_empty());
     drop(heroes);
 }
