@@ -161,8 +161,8 @@ impl Dispatch {
         self.command(now, city, Commanded::End { ticket, ending }, command, trace);
     }
 
-    /// Completes the ends of a process whose port is closed, or that runs as another incarnation.
-    /// Their answers may be lost with the process.
+    /// Completes the ends of a process whose port is closed. Their answers may be lost with the
+    /// process.
     pub(super) fn complete_ends(&mut self, now: Now, city: NodeName) {
         for PendingCommand { command, .. } in self.requests.take_ends(city) {
             if let Commanded::End { ticket, ending } = command {

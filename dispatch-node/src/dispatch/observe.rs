@@ -98,13 +98,6 @@ impl Dispatch {
             return;
         }
         let Some(city) = self.observer.city_mut(from) else { return };
-        if !city.exceeds_limit(&observation) {
-            let mut rows = observation.changes.entries.rows();
-            while let Some((hero, entry)) = rows.advance() {
-                self.remember(hero, &entry);
-            }
-        }
-        let Some(city) = self.observer.city_mut(from) else { return };
         let pulls = city.new_pulls(&observation);
         for pulled in &pulls {
             self.record.history.pulled(now, from, pulled);
@@ -121,9 +114,16 @@ impl Dispatch {
         let Some(city) = self.observer.city_mut(from) else { return };
         let changed = !(observation.changes.is_empty() && observation.removed.is_empty());
         let before = (city.joined, city.is_read);
-        city.observe(observation, now);
+        let entries = observation.changes.entries.clone();
+        let is_accepted = city.observe(observation, now);
         if changed || (city.joined, city.is_read) != before {
             self.holdings_changed(now);
+        }
+        if is_accepted {
+            let mut rows = entries.rows();
+            while let Some((hero, entry)) = rows.advance() {
+                self.remember(hero, &entry);
+            }
         }
         self.check_clock(now, from);
         self.ask_city(now, from);

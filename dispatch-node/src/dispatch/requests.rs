@@ -96,8 +96,8 @@ impl Requests {
     }
 
     /// Removes and returns the commands that were lost with the link to `city`. Bombs and ends of
-    /// the process stay: the next incarnation of the city, or its closed port, shows whether they
-    /// took effect.
+    /// the process stay: the next incarnation of the city shows whether a bomb took effect, its
+    /// closed port whether its process has ended.
     pub(super) fn take_lost(&mut self, city: NodeName) -> Vec<PendingCommand> {
         self.take_if(|pending| pending.city == city && !pending.is_bomb() && !pending.is_end())
     }

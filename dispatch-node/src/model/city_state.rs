@@ -153,14 +153,14 @@ impl CityState {
     }
 
     /// Processes an observation. One in several parts takes effect with its last part, so that the
-    /// displayed state existed at the city at one moment.
-    pub(crate) fn observe(&mut self, observation: Observation, now: Now) {
+    /// displayed state existed at the city at one moment. Returns whether its entries are kept.
+    pub(crate) fn observe(&mut self, observation: Observation, now: Now) -> bool {
         self.received_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
         if observation.since != self.since {
             // It does not continue the entries, so only an observation from scratch is usable.
             if observation.since != 0 {
-                return;
+                return false;
             }
         }
         if observation.since == 0 {
@@ -171,7 +171,7 @@ impl CityState {
             // A city that follows the protocol holds fewer. Its content stays unknown.
             self.discard_parts();
             (self.since, self.is_read) = (0, false);
-            return;
+            return false;
         }
         let pulls = self.new_pulls(&observation);
         for pulled in &pulls {
@@ -229,6 +229,7 @@ impl CityState {
             self.joined = observation.joined;
             self.is_read = true;
         }
+        true
     }
 
     fn discard_parts(&mut self) {
@@ -238,7 +239,7 @@ impl CityState {
     }
 
     /// Returns whether more entries than the maximum would be kept with this observation.
-    pub(crate) fn exceeds_limit(&self, observation: &Observation) -> bool {
+    fn exceeds_limit(&self, observation: &Observation) -> bool {
         let reloaded =
             self.reload.as_ref().map_or(self.entries.len(), |reload| reload.entries.len());
         let new = observation.removed.len() + observation.changes.numbers.len();
