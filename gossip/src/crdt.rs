@@ -4,6 +4,7 @@
 pub(crate) mod batch;
 pub(crate) mod entry;
 pub(crate) mod fingerprint;
+pub(crate) mod horizon;
 pub(crate) mod interned;
 pub(crate) mod map;
 pub(crate) mod version_vector;

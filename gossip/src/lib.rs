@@ -29,6 +29,7 @@ pub use codec::{DecodeError, Dictionary, Reader, Writer};
 pub use crdt::batch::{Batch, Rows};
 pub use crdt::entry::{Entry, EntryRef, Rank, SEEN_MAX, Seen, Value};
 pub use crdt::fingerprint::Fingerprint;
+pub use crdt::horizon::Horizon;
 pub use crdt::interned::Interned;
 pub use crdt::map::Map;
 pub use crdt::version_vector::VersionVector;

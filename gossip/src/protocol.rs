@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crdt::batch::Batch;
 use crate::crdt::fingerprint::Fingerprint;
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::Origin;
 use crate::payload::Payload;
@@ -73,8 +74,8 @@ pub enum Step<V: Payload> {
         chunks: u32,
         /// a's version vector at the time of the snapshot from which the chunks were taken.
         vector: VersionVector,
-        /// a's horizon: the newest collected tombstone of each origin.
-        horizon: VersionVector,
+        /// a's horizon.
+        horizon: Horizon,
         /// True if the chunks contain all entries of a, instead of those that b's vector does not
         /// cover. Needed if b has not seen a tombstone that a has collected.
         full: bool,

@@ -47,6 +47,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::crdt::horizon::Horizon;
 use crate::crdt::map::Map;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, NodeName, Origin};
@@ -89,7 +90,7 @@ pub struct Replica<V: Payload> {
     clock: Clock,
     map: Map<V>,
     vector: VersionVector,
-    horizon: VersionVector,
+    horizon: Horizon,
     proofs: BTreeMap<NodeName, Proof>,
     /// The most recently linked incarnation of each node.
     present: BTreeMap<NodeName, Incarnation>,
@@ -136,7 +137,7 @@ impl<V: Payload> Replica<V> {
             config,
             map: Map::default(),
             vector: VersionVector::new(),
-            horizon: VersionVector::new(),
+            horizon: Horizon::new(),
             proofs: BTreeMap::new(),
             present: BTreeMap::new(),
             joined: false,
@@ -168,10 +169,10 @@ impl<V: Payload> Replica<V> {
         &self.vector
     }
 
-    /// Returns the horizon: for each origin, the newest tombstone that was collected here or at a
-    /// source of a merged round.
+    /// Returns the horizon: the tombstones that were collected and the incarnations that were closed,
+    /// here or at a source of a merged round.
     #[must_use]
-    pub fn horizon(&self) -> &VersionVector {
+    pub fn horizon(&self) -> &Horizon {
         &self.horizon
     }
 

@@ -15,7 +15,7 @@ use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 8;
+pub const PROTOCOL_VERSION: u16 = 9;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.
@@ -134,7 +134,7 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
                 return Err(CLOSED_SLOT);
             }
             // An invariant of `replica`, on which the collection of tombstones relies.
-            (vector.covers_all(horizon), "horizon beyond the version vector")
+            (horizon.is_covered_by(vector), "horizon beyond the version vector")
         }
         Frame::Round(Envelope { step: Step::Pull(request), .. }) => {
             (request.vector.as_ref().is_none_or(VersionVector::is_valid), CLOSED_SLOT)
@@ -179,6 +179,7 @@ mod tests {
     use super::*;
     use crate::clock::{Hlc, Stamp};
     use crate::crdt::fingerprint::Fingerprint;
+    use crate::crdt::horizon::Horizon;
     use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Report};
     use crate::protocol::{PullOptions, PullRequest, Summary};
     use crate::testing::Texts;
@@ -204,8 +205,8 @@ mod tests {
     #[test]
     fn other_protocol_version_is_distinguished_from_garbage() {
         let mut other = hello().encode();
-        other[4] = 9;
-        assert_eq!(Hello::decode(&other).err(), Some(WireError::Version { theirs: 9 }));
+        other[4] = 99;
+        assert_eq!(Hello::decode(&other).err(), Some(WireError::Version { theirs: 99 }));
         assert_eq!(Hello::decode(b"GET / HTTP/1.1").err(), Some(WireError::NotHello));
         assert_eq!(Hello::decode(b"SHC1").err(), Some(WireError::NotHello));
     }
@@ -277,11 +278,18 @@ mod tests {
             })))
         };
         let one = VersionVector::from_iter([slot(1)]);
-        assert!(end(one.clone(), one.clone()).is_ok());
-        assert!(end(one.clone(), VersionVector::from_iter([slot(2)])).is_err());
-        let mut closed = one.clone();
-        closed.close(origin(9));
-        assert!(end(one.clone(), closed.clone()).is_err() && end(closed, one).is_ok());
+        let two = VersionVector::from_iter([slot(2)]);
+        let mut marked = one.clone();
+        marked.close(origin(9));
+        let collected = |collected| Horizon { collected, ..Horizon::new() };
+        let closed = |closed| Horizon { closed, ..Horizon::new() };
+        for (vector, part, is_valid) in
+            [(&one, &one, true), (&one, &two, false), (&one, &marked, false), (&marked, &one, true)]
+        {
+            for horizon in [collected(part.clone()), closed(part.clone())] {
+                assert_eq!(end(vector.clone(), horizon).is_ok(), is_valid, "{vector:?} {part:?}");
+            }
+        }
     }
 
     #[test]

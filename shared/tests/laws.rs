@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use gossip::{Hlc, Incarnation, NodeName, Origin, Stamp, UnixMillis, VersionVector, wire};
+use gossip::{Hlc, Horizon, Incarnation, NodeName, Origin, Stamp, UnixMillis, VersionVector, wire};
 use shared::hero::{HEALTH_MAX, HERO_NAME_CHARS_MAX, Hero, HeroId, Location};
 use shared::{Batch, Entry, Envelope, Frame, Map, Step, Value};
 
@@ -374,12 +374,15 @@ proptest! {
     fn encoded_round_frames_decode_to_themselves(
         entries in prop::collection::vec(write(), 0..10),
         vector in vector(),
-        horizon in vector(),
+        collected in vector(),
+        closed in vector(),
         round in any::<u64>(),
     ) {
         let origin = Origin { node: "gotham".parse().unwrap(), incarnation: Incarnation::at(7) };
         let mut vector = vector;
-        vector.merge(&horizon);
+        vector.merge(&collected);
+        vector.merge(&closed);
+        let horizon = Horizon { collected, closed };
         for step in [
             Step::Chunk { serving: 1, number: 3, entries: entries.iter().cloned().collect() },
             Step::End { serving: 1, chunks: 4, horizon, vector, full: false, joined: true },

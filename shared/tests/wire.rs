@@ -6,8 +6,8 @@ use std::time::Duration;
 use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report};
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
-    Fingerprint, Hlc, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary, TraceContext,
-    UnixMillis, VersionVector,
+    Fingerprint, Hlc, Horizon, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary,
+    TraceContext, UnixMillis, VersionVector,
 };
 use shared::hero::{Hero, HeroId};
 use shared::message::{Command, Done};
@@ -31,11 +31,11 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_8_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 8);
+fn version_9_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 9);
     assert_eq!(
         hex(&hello().encode()),
-        format!("53484331080006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
+        format!("53484331090006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
     );
     let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation::at(300)) };
     assert_eq!(
@@ -120,11 +120,11 @@ fn version_8_has_these_bytes() {
                 serving: 3,
                 chunks: 2,
                 vector: vector.clone(),
-                horizon: vector,
+                horizon: Horizon { collected: vector, closed: VersionVector::new() },
                 full: true,
                 joined: true,
             }),
-            "0006676f7468616d00000000012c000000000000000000000763617069746f6c00000000019000000000000000000000050603020106676f7468616d00000000012b000000000000000000000106676f7468616d00000000012c00000000000000000000d00f000106676f7468616d00000000012b000000000000000000000106676f7468616d00000000012c00000000000000000000d00f000101",
+            "0006676f7468616d00000000012c000000000000000000000763617069746f6c00000000019000000000000000000000050603020106676f7468616d00000000012b000000000000000000000106676f7468616d00000000012c00000000000000000000d00f000106676f7468616d00000000012b000000000000000000000106676f7468616d00000000012c00000000000000000000d00f0000000101",
         ),
         (Frame::Observe { since: 9, pulls: 4 }, "030904"),
         (

@@ -125,4 +125,10 @@ fn regression_seeds_pass() {
             panic!("seed {seed}: {violation:?}");
         }
     }
+    for seed in [11_210, 12_413] {
+        let plan = Plan::draw_faulty(seed, None);
+        if let Err(violation) = run::run(&plan, &Rules::default(), false) {
+            panic!("seed {seed} with faulty replicas: {violation:?}");
+        }
+    }
 }

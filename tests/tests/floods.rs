@@ -18,7 +18,7 @@ use cluster_tests::{
     CITIES, Cluster, HANG_TIMEOUT, Heroes, Link, NODES, Options, Prober, Stopwatch,
     incarnation_now, resources, wait_until,
 };
-use gossip::{Hlc, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
+use gossip::{Hlc, Horizon, Incarnation, Origin, Stamp, UnixMillis, VersionVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::hero::{Hero, HeroId};
@@ -272,7 +272,7 @@ fn serve_gotham(
             serving,
             chunks: 1,
             vector,
-            horizon: VersionVector::new(),
+            horizon: Horizon::new(),
             full: false,
             joined: true,
         }));

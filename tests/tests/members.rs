@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use cluster_tests::{Cluster, HANG_TIMEOUT, Heroes, Link, Options, incarnation_now, wait_until};
 use gossip::fault::{Control, Pace};
 use gossip::{
-    Fingerprint, Hlc, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary, UnixMillis,
-    VersionVector,
+    Fingerprint, Hlc, Horizon, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary,
+    UnixMillis, VersionVector,
 };
 use shared::hero::{Hero, HeroId};
 use shared::message::Command;
@@ -77,7 +77,7 @@ impl Member {
         &mut self,
         entries: Vec<(HeroId, Entry)>,
         vector: VersionVector,
-        horizon: VersionVector,
+        horizon: Horizon,
         full: bool,
     ) {
         let pulled = self.pulled();
@@ -91,7 +91,7 @@ impl Member {
     }
 
     fn serve_vector(&mut self, vector: VersionVector) {
-        self.serve(Vec::new(), vector, VersionVector::new(), false);
+        self.serve(Vec::new(), vector, Horizon::new(), false);
     }
 
     fn pull(&mut self, from: Origin, to: Origin, round: u64, vector: VersionVector, full: bool) {
@@ -114,6 +114,12 @@ fn stamp(origin: Origin) -> Stamp {
 
 fn slots(origins: impl IntoIterator<Item = Origin>) -> VersionVector {
     origins.into_iter().map(stamp).collect()
+}
+
+/// Returns a horizon with this vector as its collected part, and one with it as its closed part.
+fn both_parts(vector: &VersionVector) -> [Horizon; 2] {
+    let collected = Horizon { collected: vector.clone(), ..Horizon::new() };
+    [collected, Horizon { closed: vector.clone(), ..Horizon::new() }]
 }
 
 fn mark(before: Origin) -> VersionVector {
@@ -148,7 +154,9 @@ const IMPOSSIBLE_ROUNDS: &[Attack] = &[
     }),
     ("horizon in the future", |member| {
         let vector = mark(origin("metropolis", future()[0]));
-        member.serve(Vec::new(), vector.clone(), vector, true);
+        for horizon in both_parts(&vector) {
+            member.serve(Vec::new(), vector.clone(), horizon, true);
+        }
     }),
     ("obituary in the future", |member| {
         let obituary = Stamp { hlc: Hlc::default(), origin: origin("gotham", future()[1]) };
@@ -156,13 +164,13 @@ const IMPOSSIBLE_ROUNDS: &[Attack] = &[
     }),
     ("entry of a future incarnation", |member| {
         let stamp = stamp(origin("metropolis", future()[0]));
-        member.serve(vec![entry(1, stamp)], slots([member.me]), VersionVector::new(), false);
+        member.serve(vec![entry(1, stamp)], slots([member.me]), Horizon::new(), false);
     }),
     ("birth in a future incarnation", |member| {
         let (key, entry) = entry(2, stamp(member.me));
         let born = Stamp { origin: origin("gotham", future()[0]), ..stamp(member.me) };
         let entries = vec![(key, Entry { born, ..entry })];
-        member.serve(entries, slots([member.me]), VersionVector::new(), false);
+        member.serve(entries, slots([member.me]), Horizon::new(), false);
     }),
     ("slots of invented names", |member| {
         let invented = (0..4_000).map(|number| origin(&format!("x{number}"), 2));
@@ -193,13 +201,13 @@ const IMPOSSIBLE_ROUNDS: &[Attack] = &[
     }),
     ("entry of an invented writer", |member| {
         let stamp = stamp(origin("mallory", 2));
-        member.serve(vec![entry(3, stamp)], slots([member.me]), VersionVector::new(), false);
+        member.serve(vec![entry(3, stamp)], slots([member.me]), Horizon::new(), false);
     }),
     ("write that has seen an invented writer", |member| {
         let (key, seen) = entry(4, stamp(origin("mallory", 2)));
         let write = Entry::written(seen.value.clone(), stamp(member.me), Some(&seen));
         let write = Entry { born: write.stamp, ..write };
-        member.serve(vec![(key, write)], slots([member.me]), VersionVector::new(), false);
+        member.serve(vec![(key, write)], slots([member.me]), Horizon::new(), false);
     }),
     ("very many incarnations of one name", |member| {
         let began = incarnation_now() - 3_600_000;
@@ -212,7 +220,7 @@ const EMPTYING_ROUNDS: &[Attack] = &[
     ("full round without entries, with the victim's own vector", |member| {
         for _ in 0..3 {
             let (pulled, vector) = member.pulled_with_vector();
-            let horizon = VersionVector::new();
+            let horizon = Horizon::new();
             let (serving, chunks, full, joined) = (1, 0, true, true);
             let end = Step::End { serving, chunks, vector, horizon, full, joined };
             member.step(&pulled, end);
@@ -226,7 +234,7 @@ const EMPTYING_ROUNDS: &[Attack] = &[
             member.step(&pulled, Step::Same { summary, joined: true });
             // The repair: a full round, answered without entries.
             let (repair, vector) = member.pulled_with_vector();
-            let horizon = VersionVector::new();
+            let horizon = Horizon::new();
             let (serving, chunks, full, joined) = (1, 0, true, true);
             let end = Step::End { serving, chunks, vector, horizon, full, joined };
             member.step(&repair, end);
@@ -234,14 +242,14 @@ const EMPTYING_ROUNDS: &[Attack] = &[
     }),
     ("end without its chunks", |member| {
         let (pulled, vector) = member.pulled_with_vector();
-        let horizon = VersionVector::new();
+        let horizon = Horizon::new();
         let end = Step::End { serving: 1, chunks: 9, vector, horizon, full: true, joined: true };
         member.step(&pulled, end);
     }),
     ("end that nobody has asked for", |member| {
         let (pulled, vector) = member.pulled_with_vector();
         for round in 0..50 {
-            let horizon = VersionVector::new();
+            let horizon = Horizon::new();
             let (vector, full, joined) = (vector.clone(), true, true);
             let end = Step::End { serving: 1, chunks: 0, vector, horizon, full, joined };
             member.send_as(member.me, pulled.node, pulled.round + 1 + round, end);
@@ -284,7 +292,7 @@ const FALSE_NAMES: &[Attack] = &[
     ("answers in the name of another member", |member| {
         let (pulled, vector) = member.pulled_with_vector();
         for round in 0..100 {
-            let (vector, horizon) = (vector.clone(), VersionVector::new());
+            let (vector, horizon) = (vector.clone(), Horizon::new());
             let (serving, chunks, full, joined) = (1, 0, true, true);
             let end = Step::End { serving, chunks, vector, horizon, full, joined };
             member.send_as(origin("metropolis", 2), pulled.node, round, end);

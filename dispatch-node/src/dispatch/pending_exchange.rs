@@ -81,7 +81,9 @@ impl PendingExchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gossip::{Fingerprint, Incarnation, PullOptions, PullRequest, Summary, VersionVector};
+    use gossip::{
+        Fingerprint, Horizon, Incarnation, PullOptions, PullRequest, Summary, VersionVector,
+    };
 
     fn origin(name: &str) -> Origin {
         Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(1) }
@@ -101,12 +103,11 @@ mod tests {
     }
 
     fn end() -> Step {
-        let nothing = VersionVector::new();
         Step::End {
             serving: 1,
             chunks: 0,
-            vector: nothing.clone(),
-            horizon: nothing,
+            vector: VersionVector::new(),
+            horizon: Horizon::new(),
             full: false,
             joined: true,
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Stamp;
 use crate::crdt::batch::Batch;
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Key, NodeName, Origin};
 use crate::payload::Payload;
@@ -82,7 +83,7 @@ impl<V: Payload> Chunks<V> {
 pub(super) struct Round<V: Payload> {
     pub(super) entries: Chunks<V>,
     pub(super) vector: VersionVector,
-    pub(super) horizon: VersionVector,
+    pub(super) horizon: Horizon,
     pub(super) full: bool,
     pub(super) joined: bool,
 }
@@ -91,7 +92,7 @@ pub(super) struct Round<V: Payload> {
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Ending {
     pub(super) vector: VersionVector,
-    pub(super) horizon: VersionVector,
+    pub(super) horizon: Horizon,
     pub(super) full: bool,
     pub(super) joined: bool,
 }
@@ -207,7 +208,7 @@ mod tests {
             chunks,
             Ending {
                 vector: VersionVector::new(),
-                horizon: VersionVector::new(),
+                horizon: Horizon::new(),
                 full: false,
                 joined: true,
             },

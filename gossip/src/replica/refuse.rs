@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Stamp;
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::payload::Payload;
@@ -120,7 +121,7 @@ impl<V: Payload> Replica<V> {
         source: Origin,
         entries: &Chunks<V>,
         vector: &VersionVector,
-        horizon: &VersionVector,
+        horizon: &Horizon,
     ) -> Option<Event> {
         if self.has_fenced(source) {
             return Some(Event::Fenced { source });

@@ -4,6 +4,7 @@
 //! Invariant: a repair takes entries and removes none, since it cannot know which of the two is
 //! right: each of both takes what it is missing, and of two different entries the greater one.
 
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Key, Origin};
 use crate::payload::Payload;
@@ -16,13 +17,13 @@ impl<V: Payload> Replica<V> {
     /// tombstones that were collected here. Then each entry that only the source holds was lost
     /// here.
     pub(super) fn is_equal_as_far_as_known(&self, vector: &VersionVector) -> bool {
-        self.vector.covers_all(vector) && vector.covers_all(&self.horizon)
+        self.vector.covers_all(vector) && self.horizon.is_covered_by(vector)
     }
 
     /// Returns whether a source with this horizon may have collected tombstones that were not seen
     /// here. Only then a key that it does not hold can be a deleted one.
-    pub(super) fn misses_collections(&self, horizon: &VersionVector) -> bool {
-        !self.vector.covers_all(horizon) || !self.keeps(Rule::RepairsRemoveNothing)
+    pub(super) fn misses_collections(&self, horizon: &Horizon) -> bool {
+        !self.vector.covers_all(&horizon.collected) || !self.keeps(Rule::RepairsRemoveNothing)
     }
 
     /// Removes entries without a trace, as a fault of memory does. For tests of repairs.

@@ -14,10 +14,9 @@
 //! times takes one mark and one slot in a vector.
 //!
 //! The horizon keeps the last stamp of a closed incarnation, as the closing members had it, for a
-//! while. A puller with the same slot in its vector gets a delta; others get a full round. A
-//! puller with another slot was not part of the agreement: a name was used by two processes, and
-//! the puller is one of them or has pulled from one. Its entries beyond that last stamp are
-//! *orphans*: it rewrites them as its own, so that nothing is lost. So does a replica that has
+//! while. A puller whose slot is beyond it gets a full round. It was not part of the agreement: a
+//! name was used by two processes, and the puller is one of them or has pulled from one. Its entries
+//! beyond that last stamp are *orphans*: it rewrites them as its own, so that nothing is lost. So does a replica that has
 //! closed the incarnation and receives orphans in a round that it requested before.
 //!
 //! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have
@@ -30,15 +29,16 @@
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, Rank};
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
 
-/// The number of closed incarnations of each node that keep their last stamp in the horizon. A
-/// puller that missed more closings gets a full round, which removes keys that the source has seen
-/// and no longer holds.
+/// The number of closed incarnations of each node that keep a stamp in each part of the horizon. A
+/// puller that missed collections of more gets a full round, which removes keys that the source has
+/// seen and no longer holds.
 const CLOSED_KEPT: usize = 16;
 
 /// The reading in the slot of an obituary. Readings of processes are always later.
@@ -60,24 +60,24 @@ pub enum ForgetError {
 
 /// Returns whether a replica with this vector and horizon has seen the write itself. A write can
 /// also be covered without having been seen, because its incarnation is closed.
-pub(super) fn has_seen(vector: &VersionVector, horizon: &VersionVector, stamp: Stamp) -> bool {
+pub(super) fn has_seen(vector: &VersionVector, horizon: &Horizon, stamp: Stamp) -> bool {
     Some(stamp.hlc) <= highest_seen(vector, horizon, stamp.origin)
 }
 
 /// Returns the reading of the newest write of `origin` that such a replica has seen itself.
-fn highest_seen(vector: &VersionVector, horizon: &VersionVector, origin: Origin) -> Option<Hlc> {
-    if vector.has_closed(origin) { horizon.highest(origin) } else { vector.slot(origin) }
+fn highest_seen(vector: &VersionVector, horizon: &Horizon, origin: Origin) -> Option<Hlc> {
+    if vector.has_closed(origin) { horizon.closed.highest(origin) } else { vector.slot(origin) }
 }
 
 /// A cache for [`has_seen`] of many writes, where writes of one origin mostly follow each other.
 pub(super) struct SeenWrites<'a> {
     vector: &'a VersionVector,
-    horizon: &'a VersionVector,
+    horizon: &'a Horizon,
     last: Option<(Origin, Option<Hlc>)>,
 }
 
 impl<'a> SeenWrites<'a> {
-    pub(super) fn new(vector: &'a VersionVector, horizon: &'a VersionVector) -> Self {
+    pub(super) fn new(vector: &'a VersionVector, horizon: &'a Horizon) -> Self {
         Self { vector, horizon, last: None }
     }
 
@@ -94,12 +94,8 @@ impl<'a> SeenWrites<'a> {
 
 /// Returns whether `holder` covers more writes than the closing members did, for some incarnation
 /// that `vector` has closed.
-pub(super) fn exceeds(
-    holder: &VersionVector,
-    vector: &VersionVector,
-    horizon: &VersionVector,
-) -> bool {
-    holder.iter().any(|slot| vector.has_closed(slot.origin) && !horizon.covers(slot))
+pub(super) fn exceeds(holder: &VersionVector, vector: &VersionVector, horizon: &Horizon) -> bool {
+    holder.iter().any(|slot| vector.has_closed(slot.origin) && !horizon.closed.covers(slot))
 }
 
 impl<V: Payload> Replica<V> {
@@ -204,7 +200,7 @@ impl<V: Payload> Replica<V> {
     fn close(&mut self, before: Origin) {
         let closed: Vec<Stamp> =
             self.vector.incarnations(before.node).take_while(|slot| slot.origin < before).collect();
-        closed.iter().for_each(|last| self.horizon.advance(*last));
+        closed.iter().for_each(|last| self.horizon.closed.advance(*last));
         self.vector.close(before);
         self.forget_old_closings();
         self.event(Event::Closed { before, incarnations: closed.len() });
@@ -215,14 +211,15 @@ impl<V: Payload> Replica<V> {
     pub(super) fn forget_old_closings(&mut self) {
         let marks: Vec<Origin> = self.vector.marks().collect();
         for mark in marks {
-            let kept: Vec<Origin> = self
-                .horizon
-                .incarnations(mark.node)
-                .map(|slot| slot.origin)
-                .take_while(|incarnation| *incarnation < mark)
-                .collect();
-            if kept.len() > CLOSED_KEPT {
-                self.horizon.close(kept[kept.len() - CLOSED_KEPT]);
+            for part in [&mut self.horizon.collected, &mut self.horizon.closed] {
+                let kept: Vec<Origin> = part
+                    .incarnations(mark.node)
+                    .map(|slot| slot.origin)
+                    .take_while(|incarnation| *incarnation < mark)
+                    .collect();
+                if kept.len() > CLOSED_KEPT {
+                    part.close(kept[kept.len() - CLOSED_KEPT]);
+                }
             }
         }
     }
@@ -266,7 +263,7 @@ impl<V: Payload> Replica<V> {
 
     /// Returns the keys of the orphans here: entries that a replica with this vector and horizon has
     /// not seen, of incarnations that it has closed.
-    pub(super) fn orphans(&self, vector: &VersionVector, horizon: &VersionVector) -> Vec<Key> {
+    pub(super) fn orphans(&self, vector: &VersionVector, horizon: &Horizon) -> Vec<Key> {
         let closed_unseen = |stamp: Stamp| {
             vector.has_closed(stamp.origin)
                 && !has_seen(vector, horizon, stamp)

@@ -180,8 +180,9 @@ fn all_pull_all(now: Now, a: &mut Replica, b: &mut Replica, c: &mut Replica) -> 
     [all_pull(now, a, b, c), all_pull(now, a, b, c)].concat()
 }
 
+/// The sizes of the vector and of the closed part of the horizon of each replica.
 fn sizes(replicas: [&Replica; 3]) -> [(usize, usize); 3] {
-    replicas.map(|replica| (replica.vector().len(), replica.horizon().len()))
+    replicas.map(|replica| (replica.vector().len(), replica.horizon().closed.len()))
 }
 
 /// The source, the round and the mutual flag of the first pull request among these envelopes.

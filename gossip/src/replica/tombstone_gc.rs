@@ -10,6 +10,7 @@
 
 use crate::clock::Stamp;
 use crate::crdt::entry::{Entry, Rank, Value};
+use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
@@ -61,7 +62,7 @@ impl<V: Payload> Replica<V> {
             .collect();
         for (key, stamp, _) in &collected {
             self.map.remove(*key);
-            self.horizon.advance(*stamp);
+            self.horizon.collected.advance(*stamp);
         }
         if !collected.is_empty() {
             self.event(Event::Collected {
@@ -93,7 +94,7 @@ impl<V: Payload> Replica<V> {
     /// incarnation closed here.
     pub(super) fn needs_full_round(&self, base: &VersionVector) -> bool {
         let behind_horizon =
-            !base.covers_all(&self.horizon) || exceeds(base, &self.vector, &self.horizon);
+            !base.covers_all(&self.horizon.collected) || exceeds(base, &self.vector, &self.horizon);
         self.keeps(Rule::PullersBehindHorizonGetFullRounds) && behind_horizon
     }
 
@@ -123,7 +124,7 @@ impl<V: Payload> Replica<V> {
     pub(super) fn forget_keys_missing_at(
         &mut self,
         vector: &VersionVector,
-        horizon: &VersionVector,
+        horizon: &Horizon,
         held_there: &Chunks<V>,
     ) {
         if self.map.is_empty() {

@@ -9,7 +9,7 @@ use shared::{Entry, Replica};
 /// # Errors
 /// Returns the bound that is exceeded.
 pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
-    let (vector, horizon) = (replica.vector().len(), replica.horizon().len());
+    let vector = replica.vector().len();
     // A tombstone is kept while no other replica covers the creation of its hero: the covered
     // creation is what would later prove that the hero was deleted.
     let is_collectable = |entry: &Entry| entry.is_tombstone() && replica.has_seen(entry.born);
@@ -20,8 +20,10 @@ pub fn at_rest(replica: &Replica, nodes: usize) -> Result<(), String> {
             replica.vector()
         ));
     }
-    if horizon > nodes * (HORIZON_A_NODE + 2) {
-        return Err(format!("horizon has {horizon} slots for {nodes} nodes"));
+    for part in [&replica.horizon().collected, &replica.horizon().closed] {
+        if part.len() > nodes * (HORIZON_A_NODE + 2) {
+            return Err(format!("horizon has {} slots for {nodes} nodes: {part:?}", part.len()));
+        }
     }
     if tombstones > 0 {
         return Err(format!("{tombstones} tombstones left that every node has seen"));

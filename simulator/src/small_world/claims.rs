@@ -59,7 +59,7 @@ impl World {
             let now: Vec<_> = world
                 .running()
                 .map(|(_, replica)| {
-                    (replica.summary(), replica.map().tombstones(), replica.horizon().hash())
+                    (replica.summary(), replica.map().tombstones(), replica.horizon().clone())
                 })
                 .collect();
             if before.as_ref() == Some(&now) {

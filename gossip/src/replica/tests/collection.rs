@@ -11,7 +11,8 @@ pub(super) fn tombstone_seen_by_all_is_collected_and_key_stays_deleted() {
     for replica in [&a, &b, &c] {
         assert_eq!((replica.map().live(), replica.map().tombstones()), (0, 0));
         assert!(
-            replica.horizon().covers(tombstone) && replica.vector().covers_all(replica.horizon())
+            replica.horizon().collected.covers(tombstone)
+                && replica.horizon().is_covered_by(replica.vector())
         );
     }
     let old_copy = Entry::written(live(50), Stamp { hlc: Hlc::default(), origin: a.me() }, None);

@@ -23,7 +23,7 @@ fn deliver(
         let entries: Batch = entries.into_iter().collect();
         events.extend(step(Step::Chunk { serving: 1, number: 0, entries }));
     }
-    let horizon = VersionVector::new();
+    let horizon = Horizon::new();
     events.extend(step(Step::End { serving: 1, chunks, vector, horizon, full, joined: true }));
     events
 }
@@ -234,6 +234,32 @@ pub(super) fn round_of_replica_without_entries_removes_nothing() {
     for replica in [&a, &b, &c] {
         assert_eq!(number(replica, 1), Some(50));
     }
+}
+
+/// Regression, found by the simulator: many closed incarnations moved the horizon past the vector of
+/// the puller, which then removed what the source had lost.
+#[test]
+fn round_of_replica_that_has_closed_incarnations_removes_nothing() {
+    let (mut a, mut b, mut c) = three_with_entry();
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
+    for incarnation in 100..140 {
+        for replica in [&mut a, &mut b, &mut c] {
+            replica.vector.advance(slot(origin("c", incarnation), 1));
+        }
+    }
+    let mut c2 = new_replica("c", 200, at(2_500));
+    pull(at(2_501), &mut a, &mut c2);
+    c2.write(at(4_000), key(2), live(20)).unwrap();
+    pull(at(4_001), &mut c2, &mut a);
+    pull(at(4_002), &mut a, &mut b);
+    pull(at(4_003), &mut a, &mut c2);
+    pull(at(4_004), &mut c2, &mut a);
+    pull(at(4_005), &mut b, &mut a);
+    assert!(a.horizon().closed.marks().next().is_some(), "{:?}", a.horizon());
+    assert!(b.vector().marks().next().is_none(), "{:?}", b.vector());
+    a.lose_entries(|_| true);
+    pull(at(4_100), &mut a, &mut b);
+    assert_eq!(number(&b, 1), Some(50));
 }
 
 /// Two values with one stamp, as a fault of memory may leave them, converge.

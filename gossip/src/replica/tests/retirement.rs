@@ -62,13 +62,16 @@ pub(super) fn horizon_keeps_newest_closings_and_open_incarnations() {
         closed.chain([100, 101]).map(last).collect::<VersionVector>()
     };
     a.vector.close(origin("c", 100));
-    a.horizon = horizon(5..=20);
+    let both = |part: VersionVector| Horizon { collected: part.clone(), closed: part };
+    a.horizon = both(horizon(5..=20));
     a.forget_old_closings();
-    assert_eq!(a.horizon, horizon(5..=20), "sixteen last stamps are kept");
-    a.horizon = horizon(1..=20);
+    assert_eq!(a.horizon, both(horizon(5..=20)), "sixteen last stamps are kept");
+    a.horizon = both(horizon(1..=20));
     a.forget_old_closings();
-    assert!(a.horizon.iter().eq(horizon(5..=20).iter()), "{:?}", a.horizon);
-    assert_eq!(a.horizon.marks().collect::<Vec<_>>(), [origin("c", 5)]);
+    for part in [&a.horizon.collected, &a.horizon.closed] {
+        assert!(part.iter().eq(horizon(5..=20).iter()), "{part:?}");
+        assert_eq!(part.marks().collect::<Vec<_>>(), [origin("c", 5)]);
+    }
 }
 
 /// A member that proved before it fenced an incarnation may have received more of its writes since.

@@ -176,7 +176,7 @@ pub(super) fn entry_stamps_count_without_slot_in_round_vector() {
             serving: 1,
             chunks: 1,
             vector: vector.clone(),
-            horizon: VersionVector::new(),
+            horizon: Horizon::new(),
             full: true,
             joined: true,
         };
