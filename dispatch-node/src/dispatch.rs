@@ -33,13 +33,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gossip::types::desk::Desk;
+use gossip::types::snapshot::Snapshot;
 use gossip::{Machine, NodeName, Now, Origin, Timer, UnixMillis, earliest, replica};
 use shared::{Frame, Input, Output, Replica, Superheroes};
 
 use crate::event_log::{EventKind, LoggedEvent, LoggedWrite, NewEvent};
 use crate::model::comparison::Comparison;
 use crate::model::known_heroes::KnownHeroes;
-use crate::request::{Operation, Request, RequestError, Ticket};
+use crate::request::{Command, Operation, RequestError, Ticket};
 
 pub use event::Event;
 
@@ -73,6 +75,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Dispatch {
     replica: Replica,
+    desk: Desk,
     observer: Observer,
     requests: Requests,
     faults: FaultControl,
@@ -102,6 +105,7 @@ impl Dispatch {
             alarms: Alarms::new(config.replica.drift_max),
             observer: Observer::new(config.cities, config.replica.staged_max),
             replica: Replica::new(me, config.replica, now),
+            desk: Desk::default(),
             requests: Requests::default(),
             faults: FaultControl::default(),
             gossip: GossipControl::new(carried, poll),
@@ -121,6 +125,18 @@ impl Dispatch {
     #[must_use]
     pub fn replica(&self) -> &Replica {
         &self.replica
+    }
+
+    /// Returns what dispatch holds of the library's types.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.desk.snapshot(&self.replica)
+    }
+
+    /// Returns whether a new snapshot would be equal to this one.
+    #[must_use]
+    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
+        self.desk.is_shown_by(snapshot, &self.replica)
     }
 
     /// Removes entries of dispatch's own replica without a trace, as a fault of memory does. For tests.
@@ -179,10 +195,10 @@ impl Dispatch {
 
 impl Machine for Dispatch {
     type App = Superheroes;
-    type Command = Request;
+    type Command = Command;
     type Event = Event;
 
-    fn handle(&mut self, now: Now, input: Input<Request>) {
+    fn handle(&mut self, now: Now, input: Input<Command>) {
         match input {
             Input::LinkUp { peer, incarnation } => self.on_link_up(now, peer, incarnation),
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
@@ -190,7 +206,11 @@ impl Machine for Dispatch {
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             // Dispatch sets the pace itself.
             Input::Pace(_) => {}
-            Input::Command(request) => self.on_request(now, request),
+            Input::Command(Command::Request(request)) => self.on_request(now, request),
+            Input::Command(Command::Ask(asked)) => {
+                let answered = self.desk.execute(&mut self.replica, now, asked);
+                self.event(Event::Answered(answered));
+            }
         }
         self.collect_replica_outputs(now);
     }
@@ -202,6 +222,7 @@ impl Machine for Dispatch {
     fn deadline(&self) -> Option<Duration> {
         earliest([
             self.replica.deadline(),
+            self.desk.deadline(),
             self.observer.deadline(),
             self.requests.deadline(),
             self.faults.deadline(),
@@ -213,6 +234,7 @@ impl Machine for Dispatch {
     }
 
     fn tick(&mut self, now: Now) {
+        self.desk.tick(now);
         self.replica.tick(now);
         self.start_due_rounds(now);
         self.give_up_commands(now);

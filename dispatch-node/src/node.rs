@@ -123,7 +123,7 @@ fn deliver(
                 }
             });
         }
-        Event::Replica(_) => {}
+        Event::Answered(_) | Event::Replica(_) => {}
     }
 }
 
@@ -143,6 +143,7 @@ impl Node for Dispatch {
             | Event::View(_)
             | Event::Logged(_)
             | Event::Arrived(_)
+            | Event::Answered(_)
             | Event::Thaw(..) => None,
         }
     }

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use gossip::fault::Pace;
+use gossip::types::desk::Asked;
 use gossip::{NodeName, TraceContext, UnixMillis};
 use shared::Entry;
 use shared::hero::HeroId;
@@ -32,6 +33,27 @@ pub struct Request {
     pub action: Action,
     /// The span of the request, if it is traced; a command to a city continues it.
     pub trace: Option<TraceContext>,
+}
+
+/// A command of the process to the machine.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A request of a client.
+    Request(Request),
+    /// A request to one of the library's types.
+    Ask(Asked),
+}
+
+impl From<Request> for Command {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl From<Asked> for Command {
+    fn from(asked: Asked) -> Self {
+        Self::Ask(asked)
+    }
 }
 
 /// An operation that clients can request.

@@ -102,6 +102,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Reads all remaining bytes.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Returns the next byte without consuming it.
     #[must_use]
     pub fn peek(&self) -> Option<u8> {

@@ -7,4 +7,5 @@ pub(crate) mod fingerprint;
 pub(crate) mod horizon;
 pub(crate) mod interned;
 pub(crate) mod map;
+pub(crate) mod records;
 pub(crate) mod version_vector;

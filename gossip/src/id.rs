@@ -202,7 +202,8 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// The key of an entry: 16 bytes, usually a random UUID. A deleted key is never reused.
+/// The key of an entry: a UUID, usually a random one. UUIDs of version 8 are the keys of records in
+/// [tables](crate::Table); applications must use others for their own values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(Uuid);
 

@@ -14,6 +14,8 @@ use crate::message::{Application, Frame};
 use crate::replica::{self, Replica, WriteError};
 use crate::time::Now;
 use crate::timer::{Timer, earliest};
+use crate::types::desk::{Answered, Asked, Desk};
+use crate::types::snapshot::Snapshot;
 
 /// A machine that only replicates a map.
 ///
@@ -22,6 +24,7 @@ use crate::timer::{Timer, earliest};
 #[derive(Clone, Debug)]
 pub struct Member<A: Application> {
     replica: Replica<A::Value>,
+    desk: Desk,
     links: BTreeMap<NodeName, Incarnation>,
     /// The source of the latest pull.
     last: Option<NodeName>,
@@ -42,6 +45,21 @@ pub struct Write<A: Application> {
     pub value: Value<A::Value>,
 }
 
+/// A request of the process of a [`Member`].
+#[derive(Clone, Debug)]
+pub enum MemberCommand<A: Application> {
+    /// A write to the application's table.
+    Write(Write<A>),
+    /// A request to one of the library's [types](crate::types).
+    Ask(Asked),
+}
+
+impl<A: Application> From<Asked> for MemberCommand<A> {
+    fn from(asked: Asked) -> Self {
+        Self::Ask(asked)
+    }
+}
+
 /// A report of a [`Member`] to its process.
 #[derive(Clone, Debug)]
 pub enum MemberEvent<A: Application> {
@@ -52,6 +70,8 @@ pub enum MemberEvent<A: Application> {
         /// The new entry, or the reason why nothing was changed.
         result: Result<Entry<A::Value>, WriteError>,
     },
+    /// A request to one of the types was executed or refused.
+    Answered(Answered),
     /// An event of the replica.
     Replica(replica::Event),
 }
@@ -63,6 +83,7 @@ impl<A: Application> Member<A> {
     pub fn new(me: Origin, config: replica::Config, gossip_interval: Duration, now: Now) -> Self {
         Self {
             replica: Replica::new(me, config, now),
+            desk: Desk::default(),
             links: BTreeMap::new(),
             last: None,
             gossip: Timer::new(Some(gossip_interval), 1.0, now),
@@ -75,6 +96,18 @@ impl<A: Application> Member<A> {
     #[must_use]
     pub fn replica(&self) -> &Replica<A::Value> {
         &self.replica
+    }
+
+    /// Returns what the member holds of the library's types.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.desk.snapshot(&self.replica)
+    }
+
+    /// Returns whether a new snapshot would be equal to this one.
+    #[must_use]
+    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
+        self.desk.is_shown_by(snapshot, &self.replica)
     }
 
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame<A>) {
@@ -120,25 +153,32 @@ impl<A: Application> Member<A> {
 
 impl<A: Application> Machine for Member<A> {
     type App = A;
-    type Command = Write<A>;
+    type Command = MemberCommand<A>;
     type Event = MemberEvent<A>;
 
     fn handle(&mut self, now: Now, input: MachineInput<Self>) {
         match input {
             Input::LinkUp { peer, incarnation } => {
-                self.links.insert(peer, incarnation);
-                self.replica.link_up(now, Origin { node: peer, incarnation });
+                let peer = Origin { node: peer, incarnation };
+                self.links.insert(peer.node, incarnation);
+                self.desk.link_up(peer);
+                self.replica.link_up(now, peer);
             }
             Input::LinkDown { peer, cause: _ } => {
                 self.links.remove(&peer);
+                self.desk.link_down(now, peer);
                 self.replica.link_down(peer);
             }
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Pace(pace) => self.set_pace(now, pace),
-            Input::Command(Write { ticket, key, value }) => {
+            Input::Command(MemberCommand::Write(Write { ticket, key, value })) => {
                 let result = self.replica.write(now, key, value);
                 self.out.push_back(Output::Event(MemberEvent::Written { ticket, result }));
+            }
+            Input::Command(MemberCommand::Ask(asked)) => {
+                let answered = self.desk.execute(&mut self.replica, now, asked);
+                self.out.push_back(Output::Event(MemberEvent::Answered(answered)));
             }
         }
         self.take_replica_outputs();
@@ -149,13 +189,19 @@ impl<A: Application> Machine for Member<A> {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        earliest([self.replica.deadline(), self.gossip.deadline(), self.pace_ends])
+        earliest([
+            self.replica.deadline(),
+            self.desk.deadline(),
+            self.gossip.deadline(),
+            self.pace_ends,
+        ])
     }
 
     fn tick(&mut self, now: Now) {
         if self.pace_ends.is_some_and(|at| at <= now.mono) {
             self.set_pace(now, Pace::FREE);
         }
+        self.desk.tick(now);
         self.replica.tick(now);
         if self.gossip.is_due(now) {
             self.gossip(now);
@@ -236,7 +282,7 @@ mod tests {
         run(&mut pair, 0..3_000);
         assert!(pair.iter().all(|member| member.replica().joined()));
         let write = Write { ticket: 7, key: Key::MIN, value: Value::Live(Text::new("hello")) };
-        pair[0].handle(at(3_000), Input::Command(write));
+        pair[0].handle(at(3_000), Input::Command(MemberCommand::Write(write)));
         let events = run(&mut pair, 3_000..5_100);
         let written = |event: &&MemberEvent<Texts>| {
             matches!(event, MemberEvent::Written { ticket: 7, result: Ok(_) })

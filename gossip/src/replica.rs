@@ -32,6 +32,7 @@ mod event;
 mod join;
 #[cfg(feature = "switches")]
 mod mutants;
+mod owned;
 mod pull;
 mod pull_log;
 mod refuse;
@@ -55,7 +56,7 @@ use crate::payload::Payload;
 use crate::protocol::{Envelope, PullOptions, PullOutcome, PullRequest, Step, Summary};
 use crate::time::{Now, UnixMillis};
 
-pub use config::{Config, PULL_LOG_MAX};
+pub use config::{Config, PULL_LOG_MAX, TableLimits};
 pub use event::{Event, Output};
 pub use pull_log::{PullLog, PullRecord};
 pub use retire::ForgetError;

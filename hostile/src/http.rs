@@ -171,7 +171,11 @@ fn publish(responder: &Responder, event: Event) {
     match event {
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => responder.show(view),
-        Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
+        Event::Logged(_)
+        | Event::Arrived(_)
+        | Event::Thaw(..)
+        | Event::Answered(_)
+        | Event::Replica(_) => {}
     }
 }
 

@@ -43,7 +43,7 @@ fn dispatch_command(
     dispatch: &Dispatch,
     verb: u8,
     subject: u8,
-) -> Option<dispatch_node::request::Request> {
+) -> Option<dispatch_node::request::Command> {
     Some(command::numbered(dispatch, verb, subject))
 }
 

@@ -15,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 use gossip::fault::Pace;
 use gossip::replica::{PullRecord, WriteError};
+use gossip::types::desk::{Answered, Asked, Desk};
+use gossip::types::snapshot::Snapshot;
 use gossip::{Incarnation, Machine, NodeName, Now, Origin, Pulled, Timer, earliest, replica};
 use shared::hero::{Hero, HeroId, HeroRef, Location};
 use shared::message::{Command, Done, Refusal};
@@ -73,6 +75,8 @@ pub enum Event {
         /// Set if no health is left; the hero is deleted.
         fell: bool,
     },
+    /// A request to one of the library's types was executed or refused.
+    Answered(Answered),
     /// An event of the replica.
     Replica(replica::Event),
 }
@@ -98,6 +102,7 @@ struct ObserveRequest {
 #[derive(Debug)]
 pub struct City {
     replica: Replica,
+    desk: Desk,
     crashes: u32,
     links: BTreeMap<NodeName, Incarnation>,
     observers: BTreeMap<NodeName, Observer>,
@@ -125,6 +130,7 @@ impl City {
         );
         Self {
             replica: Replica::new(me, config.replica, now),
+            desk: Desk::default(),
             crashes,
             links: BTreeMap::new(),
             observers: BTreeMap::new(),
@@ -141,6 +147,18 @@ impl City {
     #[must_use]
     pub fn replica(&self) -> &Replica {
         &self.replica
+    }
+
+    /// Returns what the city holds of the library's types.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.desk.snapshot(&self.replica)
+    }
+
+    /// Returns whether a new snapshot would be equal to this one.
+    #[must_use]
+    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
+        self.desk.is_shown_by(snapshot, &self.replica)
     }
 
     /// Removes entries of the city's replica without a trace, as a fault of memory does. For tests.
@@ -200,6 +218,9 @@ impl City {
         if !self.replica.joined() {
             return Err(Refusal::Joining);
         }
+        if id.table().is_some() {
+            return Err(Refusal::UnknownAtCity);
+        }
         let held = self.replica.map().get(id);
         let over = held.as_ref().or(copy).ok_or(Refusal::UnknownAtCity)?;
         let hero = over.live().ok_or(Refusal::Deleted)?.assigned(to);
@@ -209,7 +230,10 @@ impl City {
                     WriteError::Joining => Refusal::Joining,
                     WriteError::Deleted => Refusal::Deleted,
                     WriteError::TooFarAhead => Refusal::TooFarAhead,
-                    WriteError::TooManyLive | WriteError::TooManyTombstones => {
+                    WriteError::TooManyLive
+                    | WriteError::TooManyTombstones
+                    | WriteError::TooManyBytes
+                    | WriteError::Misplaced => {
                         unreachable!("an assignment neither creates nor deletes a hero")
                     }
                 }
@@ -289,7 +313,7 @@ impl City {
             gossip_interval: self.gossip.interval(),
             live: map.live() as u64,
             tombstones: map.tombstones() as u64,
-            fingerprint: map.fingerprint(),
+            fingerprint: map.application().fingerprint,
             vector: self.replica.vector().clone(),
             crashes: self.crashes,
             joined: self.replica.joined(),
@@ -376,18 +400,21 @@ fn pulled(now: Now, record: &PullRecord) -> Pulled {
 
 impl Machine for City {
     type App = Superheroes;
-    type Command = std::convert::Infallible;
+    type Command = Asked;
     type Event = Event;
 
     fn handle(&mut self, now: Now, input: Input<Self::Command>) {
         match input {
             Input::LinkUp { peer, incarnation } => {
-                self.links.insert(peer, incarnation);
-                self.replica.link_up(now, Origin { node: peer, incarnation });
+                let peer = Origin { node: peer, incarnation };
+                self.links.insert(peer.node, incarnation);
+                self.desk.link_up(peer);
+                self.replica.link_up(now, peer);
             }
             Input::LinkDown { peer, cause: _ } => {
                 self.links.remove(&peer);
                 self.observers.remove(&peer);
+                self.desk.link_down(now, peer);
                 self.replica.link_down(peer);
             }
             Input::Refused { running, .. } => self.replica.refused(now, running),
@@ -398,7 +425,10 @@ impl Machine for City {
                 // is unreachable.
                 self.pace_expires_at = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
             }
-            Input::Command(never) => match never {},
+            Input::Command(asked) => {
+                let answered = self.desk.execute(&mut self.replica, now, asked);
+                self.event(Event::Answered(answered));
+            }
         }
         self.collect_replica_outputs();
         self.answer_observers(now);
@@ -413,6 +443,7 @@ impl Machine for City {
             self.observers.values().filter_map(|observer| self.observer_deadline(observer)).min();
         earliest([
             self.replica.deadline(),
+            self.desk.deadline(),
             self.gossip.deadline(),
             self.pace_expires_at,
             self.patrol.deadline(),
@@ -426,6 +457,7 @@ impl Machine for City {
             self.pace_expires_at = None;
             self.set_pace(now, Pace::FREE);
         }
+        self.desk.tick(now);
         self.replica.tick(now);
         if self.gossip.is_due(now) {
             self.gossip(now);

@@ -72,7 +72,7 @@ fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
         Event::Patrols { hero } => debug!(%hero, "hero went on patrol"),
         Event::Fought { hero, damage, fell: false } => debug!(%hero, damage, "hero fought"),
         Event::Fought { hero, damage, fell: true } => info!(%hero, damage, "hero fell in a fight"),
-        Event::Replica(_) => {}
+        Event::Answered(_) | Event::Replica(_) => {}
     }
     ControlFlow::Continue(())
 }
@@ -90,6 +90,7 @@ impl Node for City {
             Event::Bombed
             | Event::Ended { .. }
             | Event::Assigned { .. }
+            | Event::Answered(_)
             | Event::Patrols { .. }
             | Event::Fought { .. } => None,
         }

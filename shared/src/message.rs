@@ -57,7 +57,9 @@ pub enum Refusal {
 impl Message for Command {
     fn is_valid(&self) -> bool {
         match self {
-            Self::Assign { copy, .. } => copy.as_ref().is_none_or(|copy| copy.is_valid()),
+            Self::Assign { hero, copy, .. } => {
+                copy.as_ref().is_none_or(|copy| copy.is_valid(*hero))
+            }
             Self::Bomb | Self::Stop | Self::Kill => true,
         }
     }
@@ -73,7 +75,8 @@ impl Message for Command {
 impl Message for Done {
     fn is_valid(&self) -> bool {
         match self {
-            Self::Assigned(entry) => entry.is_valid(),
+            // It answers a command for a hero, so it belongs to no table.
+            Self::Assigned(entry) => entry.is_valid(HeroId::MIN),
             Self::Bombed | Self::Ending => true,
         }
     }

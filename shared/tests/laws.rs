@@ -361,7 +361,7 @@ proptest! {
         bytes[at] = byte;
         if let Ok(other) = Batch::parse(&bytes[header..]) {
             prop_assert_eq!(other.iter().count(), other.len());
-            prop_assert!(other.iter().all(|(_, entry)| entry.is_valid()));
+            prop_assert!(other.iter().all(|(key, entry)| entry.is_valid(key)));
         }
         for end in 0..batch.size() {
             if let Ok(part) = Batch::parse(&bytes[header..header + end]) {

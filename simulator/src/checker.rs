@@ -7,8 +7,10 @@
 pub mod agreement;
 pub mod answers;
 pub mod bounds;
+pub mod causality;
 pub mod claims;
 pub mod collection;
+pub mod counters;
 pub mod deletions;
 #[cfg(test)]
 mod fixtures;

@@ -8,6 +8,7 @@
 //! are handled in random order, so that no run depends on a lucky order. All randomness comes from
 //! one generator, drawn in the order of events: equal plans give equal runs.
 
+mod asks;
 mod incarnations;
 mod lies;
 mod links;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use dispatch_node::model::view::View;
 use dispatch_node::request;
 use gossip::replica::Rules;
+use gossip::types::request::Request as TypeRequest;
 use gossip::{NodeName, UnixMillis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -57,6 +59,8 @@ pub(crate) struct Cluster {
     /// The heroes that dispatch has created; requests select from them.
     heroes: Vec<HeroId>,
     tickets: u64,
+    /// The request to one of the types that is being executed.
+    asked: Option<TypeRequest>,
     /// The time up to which an operator has accepted stamps.
     accepted: UnixMillis,
     /// The process that sends false rounds.
@@ -93,6 +97,7 @@ impl Cluster {
             liar_rng,
             heroes: Vec::new(),
             tickets: 0,
+            asked: None,
             accepted: UnixMillis::default(),
             view: None,
             trace: Xxh3::new(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dispatch_node::dispatch::{self, Dispatch};
 use dispatch_node::request::{Outcome, Request};
+use gossip::types::desk::{Answered, Asked};
 use gossip::{Machine as _, NodeName, Now, replica};
 use location_node::city::{self, City};
 use shared::hero::HeroId;
@@ -26,6 +27,7 @@ pub(crate) enum Output {
     Bombed,
     Replica(replica::Event),
     Reply { ticket: u64, reply: Outcome },
+    Answered(Answered),
     Unused,
 }
 
@@ -61,15 +63,23 @@ impl Machine {
 
     pub(crate) fn handle(&mut self, now: Now, input: Input<Infallible>) {
         match self {
-            Self::City(city) => city.handle(now, input),
-            Self::Dispatch(dispatch) => dispatch.handle(now, dispatch_input(input)),
+            Self::City(city) => city.handle(now, converted(input)),
+            Self::Dispatch(dispatch) => dispatch.handle(now, converted(input)),
+        }
+    }
+
+    /// Passes a request to one of the library's types.
+    pub(crate) fn ask(&mut self, now: Now, asked: Asked) {
+        match self {
+            Self::City(city) => city.handle(now, Input::Command(asked)),
+            Self::Dispatch(dispatch) => dispatch.handle(now, Input::Command(asked.into())),
         }
     }
 
     /// Passes a user request to dispatch. Cities do not receive user requests.
     pub(crate) fn request(&mut self, now: Now, request: Request) {
         if let Self::Dispatch(dispatch) = self {
-            dispatch.handle(now, Input::Command(request));
+            dispatch.handle(now, Input::Command(request.into()));
         }
     }
 
@@ -87,6 +97,7 @@ fn city_output(output: shared::Output<city::Event>) -> Output {
         shared::Output::Send { to, frame } => Output::Send { to, frame },
         shared::Output::Event(Event::Bombed) => Output::Bombed,
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        shared::Output::Event(Event::Answered(answered)) => Output::Answered(answered),
         // No client of the simulation ends a process.
         shared::Output::Event(
             Event::Ended { .. }
@@ -103,14 +114,15 @@ fn dispatch_output(output: shared::Output<dispatch::Event>) -> Output {
         shared::Output::Send { to, frame } => Output::Send { to, frame },
         shared::Output::Event(Event::Reply { ticket, reply }) => Output::Reply { ticket, reply },
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
+        shared::Output::Event(Event::Answered(answered)) => Output::Answered(answered),
         shared::Output::Event(
             Event::View(_) | Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..),
         ) => Output::Unused,
     }
 }
 
-/// Converts an input to the command type of dispatch. Only `Command` differs between the machines.
-fn dispatch_input(input: Input<Infallible>) -> Input<Request> {
+/// Converts an input to the command type of a machine. Only `Command` differs between the machines.
+fn converted<C>(input: Input<Infallible>) -> Input<C> {
     match input {
         Input::LinkUp { peer, incarnation } => Input::LinkUp { peer, incarnation },
         Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },

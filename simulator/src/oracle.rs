@@ -11,7 +11,7 @@ pub(crate) mod convergence;
 pub(crate) mod view;
 mod witness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dispatch_node::request::{Outcome, Reply, Written};
@@ -20,7 +20,9 @@ use gossip::{Origin, Stamp};
 use shared::hero::HeroId;
 
 use crate::checker::rank::rank;
-use crate::checker::{agreement, answers, bounds, claims, collection, restarts};
+use crate::checker::{
+    agreement, answers, bounds, causality, claims, collection, counters, restarts,
+};
 use crate::process::{Process, Processes};
 use crate::violation::Violation;
 use witness::Witness;
@@ -31,6 +33,9 @@ pub(crate) struct Oracle {
     writes: claims::Writes,
     unanswered: answers::Open,
     restarts: BTreeMap<usize, restarts::Restarts>,
+    /// The tickets of open requests to the library's types.
+    asked: BTreeSet<u64>,
+    pub(crate) increments: counters::Increments,
     /// The acknowledged writes: stamp, hero, and whether the write is a deletion.
     acknowledged: BTreeMap<Stamp, (HeroId, bool)>,
     /// One witness per process, for its current incarnation.
@@ -130,6 +135,31 @@ impl Oracle {
         }
     }
 
+    /// Records a request to one of the library's types.
+    pub(crate) fn asked(&mut self, ticket: u64) {
+        self.asked.insert(ticket);
+    }
+
+    /// Records its answer.
+    pub(crate) fn type_answered(&mut self, at: Duration, incarnation: Origin, ticket: u64) {
+        let verdict = if self.asked.remove(&ticket) {
+            Ok(())
+        } else {
+            Err(format!("answered the request {ticket}, which is not open"))
+        };
+        self.claim(at, "answers", incarnation, verdict);
+    }
+
+    /// Checks that the request was answered in the step in which it arrived.
+    pub(crate) fn check_answered(&mut self, at: Duration, incarnation: Origin, ticket: u64) {
+        let verdict = if self.asked.remove(&ticket) {
+            Err(format!("did not answer the request {ticket}"))
+        } else {
+            Ok(())
+        };
+        self.claim(at, "answers", incarnation, verdict);
+    }
+
     /// Records that dispatch has stopped, which closes the connections of all waiting clients.
     pub(crate) fn connections_closed(&mut self) {
         self.unanswered.clear();
@@ -164,9 +194,13 @@ impl Oracle {
         let since = witness.changes_seen;
         for (change, key, entry) in replica.map().changed_since(since) {
             witness.changes_seen = change;
-            note("origins", self.writes.note(key, rank(&entry)));
-            note("deletions", witness.deletions.note(key, entry.is_tombstone()));
-            note("monotonic reads", witness.reads.note(key, rank(&entry)));
+            let rank = rank(&entry);
+            note("origins", self.writes.note_entry(key, &entry));
+            note("deletions", witness.deletions.note(key, rank.0));
+            // The entry of a closed incarnation may be replaced by that of the closing members.
+            if !(key.kind().is_owned() && replica.vector().has_closed(entry.stamp.origin)) {
+                note("monotonic reads", witness.reads.note(key, rank));
+            }
             if entry.stamp.origin == me {
                 // A replica that has not joined may still write the tombstone of a deleted hero
                 // again, to beat a late write.
@@ -211,6 +245,7 @@ impl Oracle {
             | Event::LateWritesDeleted { .. }
             | Event::TooFarAhead { .. }
             | Event::Adopted { .. }
+            | Event::OrphansDropped { .. }
             | Event::Closed { .. }
             | Event::Forgotten { .. }
             | Event::Fenced { .. }
@@ -249,6 +284,11 @@ impl Oracle {
                 self.claim(at, "monotonic reads", incarnation, monotonic);
                 self.claim(at, "collection", incarnation, covered);
                 self.claim(at, "bounds", incarnation, bounds::rounds_in_flight(replica, nodes));
+                let causal =
+                    causality::questions_come_first(replica.map().records(), replica.vector());
+                self.claim(at, "causal cuts", incarnation, causal);
+                let ended = claims::no_ended_entries(replica.map(), replica.vector());
+                self.claim(at, "presence", incarnation, ended);
             }
         }
     }

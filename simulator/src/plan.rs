@@ -172,6 +172,13 @@ pub enum Action {
         /// The keys: those whose bit is set, by a number of each key from 0 to 127.
         keys: u128,
     },
+    /// A request to one of the library's types.
+    Ask {
+        /// The node.
+        node: usize,
+        /// The request.
+        ask: Ask,
+    },
     /// Lets a city send false rounds until all faults end. Then it restarts without memory.
     Lie {
         /// The city.
@@ -199,6 +206,32 @@ pub enum Request {
     },
 }
 
+/// A request to one of the library's types. Names are small numbers.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "fields are the names of the types")]
+pub enum Ask {
+    /// Adds to a counter.
+    Add { counter: u8, amount: i8 },
+    /// Adds an element to a set.
+    Insert { element: u8 },
+    /// Removes an element from a set.
+    Remove { element: u8 },
+    /// Sets a key of a table and the next one, in one batch.
+    Put { key: u8 },
+    /// Deletes a key of a table.
+    Delete { key: u8 },
+    /// Replies to the newest message of a room.
+    Say { room: u8 },
+    /// Tracks a user.
+    Track { key: u8 },
+    /// Empties a place of the node.
+    Untrack { place: u8 },
+    /// Registers a name.
+    Register { number: u8 },
+    /// Releases a name.
+    Release { number: u8 },
+}
+
 impl Action {
     /// The names of the fault kinds, in the order of their counters. A request is not a fault.
     pub const FAULTS: [&'static str; 13] = [
@@ -210,7 +243,7 @@ impl Action {
     #[must_use]
     pub fn fault(&self) -> Option<usize> {
         match self {
-            Self::Request(_) => None,
+            Self::Request(_) | Self::Ask { .. } => None,
             Self::Bomb(_) => Some(0),
             Self::Cut { .. } => Some(1),
             Self::Split { .. } => Some(2),

@@ -38,11 +38,9 @@ pub fn follow(
     let mut cluster = Cluster::new(plan, Rules::default(), false);
     cluster.run(from)?;
     let mut newest: BTreeMap<HeroId, Rank> = BTreeMap::new();
-    for (id, held, _) in
-        cluster.processes.running().flat_map(|process| process.replica().map().stamps())
-    {
-        let rank = newest.entry(id).or_insert(held);
-        *rank = held.max(*rank);
+    for held in cluster.processes.running().flat_map(|process| process.replica().map().stamps()) {
+        let rank = Rank { is_final: held.is_tombstone, stamp: held.stamp };
+        newest.entry(held.key).and_modify(|newest| *newest = rank.max(*newest)).or_insert(rank);
     }
     let stamps: Vec<_> = newest.values().map(|newest| newest.stamp).collect();
     let holders = |cluster: &Cluster| -> Vec<u8> {

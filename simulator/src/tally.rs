@@ -23,6 +23,8 @@ pub struct Tally {
     pub rounds: u64,
     /// Full rounds, which transfer everything that the source holds.
     pub full: u64,
+    /// Requests to the library's types.
+    pub asked: u64,
     /// Rounds given up after a stall.
     pub given_up: u64,
     /// Rounds refused because of a stamp too far ahead.
@@ -37,6 +39,8 @@ pub struct Tally {
     pub closed: u64,
     /// Orphaned writes adopted.
     pub adopted: u64,
+    /// Orphaned writes to owned keys, replaced by those of the closing members.
+    pub orphans_dropped: u64,
     /// Entries taken from another replica after a divergence.
     pub repaired: u64,
     /// Rounds refused because of an origin that cannot exist.
@@ -58,6 +62,7 @@ impl Tally {
             Event::Collected { tombstones } => self.collected += tombstones.len() as u64,
             Event::LateWritesDeleted { writes, .. } => self.late_deletes += *writes as u64,
             Event::Adopted { writes, .. } => self.adopted += *writes as u64,
+            Event::OrphansDropped { writes, .. } => self.orphans_dropped += *writes as u64,
             Event::Closed { incarnations, .. } => self.closed += *incarnations as u64,
             Event::TooFarAhead { .. } => self.too_far_ahead += 1,
             Event::Fenced { .. } => self.fenced += 1,
@@ -82,6 +87,7 @@ impl Tally {
             ("writes", self.writes),
             ("rounds", self.rounds),
             ("full", self.full),
+            ("asked", self.asked),
             ("given up", self.given_up),
             ("too far ahead", self.too_far_ahead),
             ("fenced", self.fenced),
@@ -89,6 +95,7 @@ impl Tally {
             ("late deletes", self.late_deletes),
             ("closed", self.closed),
             ("adopted", self.adopted),
+            ("orphans dropped", self.orphans_dropped),
             ("repaired", self.repaired),
             ("impossible", self.impossible),
             ("forgotten", self.forgotten),
@@ -110,6 +117,7 @@ impl std::ops::AddAssign for Tally {
         self.writes += other.writes;
         self.rounds += other.rounds;
         self.full += other.full;
+        self.asked += other.asked;
         self.given_up += other.given_up;
         self.too_far_ahead += other.too_far_ahead;
         self.fenced += other.fenced;
@@ -117,6 +125,7 @@ impl std::ops::AddAssign for Tally {
         self.late_deletes += other.late_deletes;
         self.closed += other.closed;
         self.adopted += other.adopted;
+        self.orphans_dropped += other.orphans_dropped;
         self.repaired += other.repaired;
         self.impossible += other.impossible;
         self.forgotten += other.forgotten;

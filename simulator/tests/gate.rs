@@ -57,7 +57,7 @@ fn seeds_with_faulty_replicas_detect_broken_rule() {
 #[test]
 fn small_worlds_detect_broken_rules() {
     let deletion_and_bomb =
-        Budget { keys: 1, deletions: 1, rounds: 5, bombs: 1, ..Budget::default() };
+        Budget { keys: 1, deletions: 1, rounds: 5, bombs: 1, ..Budget::NOTHING };
     let two_deletions_and_bomb = Budget { deletions: 2, rounds: 4, ..deletion_and_bomb };
     let rules = [
         (Rule::PullersBehindHorizonGetFullRounds, deletion_and_bomb),

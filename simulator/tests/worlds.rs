@@ -1,19 +1,11 @@
 //! Small worlds, explored exhaustively. The number of states is asserted: if it changes, the tests
 //! explore something else.
 
+use gossip::Kind;
 use gossip::replica::Rules;
 use simulator::small_world::{Budget, explore};
 
-const NOTHING: Budget = Budget {
-    keys: 1,
-    writes: 0,
-    deletions: 0,
-    rounds: 0,
-    slow_rounds: 0,
-    bombs: 0,
-    doubles: 0,
-    forgets: 0,
-};
+const NOTHING: Budget = Budget::NOTHING;
 
 #[track_caller]
 fn assert_explored(budget: Budget, states: usize) {
@@ -66,6 +58,84 @@ fn forgotten_member_keeps_running() {
     assert_explored(Budget { writes: 1, deletions: 1, rounds: 3, forgets: 1, ..NOTHING }, 62_509);
 }
 
+const REGISTER: Budget = Budget { kinds: [Kind::Register; 2], ..NOTHING };
+const LASTING: Budget = Budget { kinds: [Kind::Lasting; 2], ..NOTHING };
+const EPHEMERAL: Budget = Budget { kinds: [Kind::Ephemeral; 2], ..NOTHING };
+
+#[test]
+fn register_with_bomb() {
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 3, bombs: 1, ..REGISTER }, 94_993);
+}
+
+#[test]
+fn register_with_messages_in_flight() {
+    assert_explored(
+        Budget { writes: 1, deletions: 1, rounds: 2, slow_rounds: 1, ..REGISTER },
+        45_934,
+    );
+}
+
+#[test]
+fn register_with_two_processes_of_one_name() {
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 2, doubles: 1, ..REGISTER }, 29_058);
+}
+
+#[test]
+fn register_with_forgotten_member() {
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 3, forgets: 1, ..REGISTER }, 84_340);
+}
+
+#[test]
+fn ephemeral_key_with_two_bombs() {
+    assert_explored(Budget { writes: 1, rounds: 3, bombs: 2, ..EPHEMERAL }, 44_419);
+}
+
+#[test]
+fn ephemeral_key_with_messages_in_flight() {
+    let budget = Budget { writes: 1, rounds: 2, slow_rounds: 1, bombs: 1, ..EPHEMERAL };
+    assert_explored(budget, 48_489);
+}
+
+#[test]
+fn ephemeral_key_with_two_processes_of_one_name() {
+    assert_explored(Budget { writes: 2, rounds: 2, doubles: 1, ..EPHEMERAL }, 14_541);
+}
+
+#[test]
+fn ephemeral_key_with_forgotten_member() {
+    assert_explored(Budget { writes: 1, rounds: 3, forgets: 1, ..EPHEMERAL }, 6_253);
+}
+
+#[test]
+fn lasting_key_with_two_bombs() {
+    assert_explored(Budget { writes: 1, rounds: 3, bombs: 2, ..LASTING }, 0);
+}
+
+#[test]
+fn lasting_key_with_messages_in_flight() {
+    let budget = Budget { writes: 1, rounds: 2, slow_rounds: 1, bombs: 1, ..LASTING };
+    assert_explored(budget, 0);
+}
+
+#[test]
+fn lasting_key_with_two_processes_of_one_name() {
+    assert_explored(Budget { writes: 2, rounds: 2, doubles: 1, ..LASTING }, 0);
+}
+
+#[test]
+fn lasting_key_with_forgotten_member() {
+    assert_explored(Budget { writes: 1, rounds: 3, forgets: 1, ..LASTING }, 0);
+}
+
+/// A hero, a register and owned keys in one map.
+#[test]
+fn kinds_mixed_in_one_map() {
+    let budget = Budget { keys: 2, writes: 1, deletions: 1, rounds: 2, bombs: 1, ..NOTHING };
+    for (second, states) in [(Kind::Register, 0), (Kind::Ephemeral, 0)] {
+        assert_explored(Budget { kinds: [Kind::Once, second], ..budget }, states);
+    }
+}
+
 /// The larger worlds, some millions of states each: `make worlds`.
 #[test]
 #[ignore = "takes minutes and gigabytes: make worlds"]
@@ -73,6 +143,20 @@ fn millions_of_states() {
     for budget in [
         Budget { keys: 2, writes: 2, rounds: 2, slow_rounds: 1, bombs: 1, ..NOTHING },
         Budget { writes: 1, deletions: 1, rounds: 3, slow_rounds: 1, bombs: 1, ..NOTHING },
+        Budget { writes: 2, deletions: 1, rounds: 3, bombs: 1, ..REGISTER },
+        Budget { writes: 1, deletions: 1, rounds: 2, slow_rounds: 1, bombs: 1, ..REGISTER },
+        Budget { writes: 2, deletions: 2, rounds: 3, ..REGISTER },
+        Budget { writes: 2, rounds: 3, bombs: 2, ..EPHEMERAL },
+        Budget { writes: 2, rounds: 3, bombs: 2, ..LASTING },
+        Budget {
+            keys: 2,
+            kinds: [Kind::Once, Kind::Lasting],
+            deletions: 1,
+            writes: 1,
+            rounds: 3,
+            bombs: 1,
+            ..NOTHING
+        },
     ] {
         let explored = explore(budget, &Rules::default(), usize::MAX)
             .unwrap_or_else(|found| panic!("{found:?}"));

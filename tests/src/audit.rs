@@ -378,9 +378,10 @@ impl Audit {
             claims::no_overclaim(&self.lasting, map, vector, &held).map_err(at)?;
             for (survivor, record) in survivors() {
                 // Everything that a running incarnation has shown, or acknowledged.
-                let survived = record
-                    .survivors
-                    .all_held(|key| best(map, key), |key| self.deletion_requested.contains(&key));
+                let survived = record.survivors.all_held(
+                    |key| best(map, key),
+                    |key, _| self.deletion_requested.contains(&key),
+                );
                 survived.map_err(|text| at(format!("{text} ({survivor})")))?;
                 let reappeared = record.deleted.iter().find(|key| map.get(**key).is_some());
                 ensure(reappeared.is_none(), || {

@@ -140,6 +140,7 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         )),
         replica::Event::Collected { .. }
         | replica::Event::Adopted { .. }
+        | replica::Event::OrphansDropped { .. }
         | replica::Event::Closed { .. }
         | replica::Event::Forgotten { .. }
         | replica::Event::LateWritesDeleted { .. }

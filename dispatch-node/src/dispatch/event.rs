@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::fault::FaultId;
+use gossip::types::desk::Answered;
 use gossip::{NodeName, replica};
 
 use crate::event_log::LoggedEvent;
@@ -28,6 +29,8 @@ pub enum Event {
     Arrived(Vec<Duration>),
     /// The process of this node must be thawed. While this fault freezes it, it receives no frames.
     Thaw(NodeName, FaultId),
+    /// A request to one of the library's types was executed or refused.
+    Answered(Answered),
     /// An event of a replication round.
     Replica(replica::Event),
 }

@@ -94,6 +94,9 @@ impl Dispatch {
             WriteError::TooFarAhead => RequestError::TooFarAhead { node: self.me() },
             WriteError::TooManyLive => RequestError::TooManyHeroes,
             WriteError::TooManyTombstones => RequestError::TooManyTombstones,
+            WriteError::TooManyBytes | WriteError::Misplaced => {
+                unreachable!("a hero is no record of a table")
+            }
         })?);
         self.remember(hero, &entry.as_entry_ref());
         // The writer refreshes the excess, so that the next reader does not wait for all of it.
@@ -119,6 +122,9 @@ impl Dispatch {
     /// acknowledged by a city. A command based on an older copy would count as a write that had not
     /// seen the newer one.
     pub(super) fn find(&self, id: HeroId) -> Result<Arc<Entry>, RequestError> {
+        if id.table().is_some() {
+            return Err(RequestError::UnknownHero(id));
+        }
         let own = self.replica.map().get(id).map(Arc::new);
         let seen = self.observer.cities().iter().filter_map(|city| city.entries.get(&id));
         let newest = own
@@ -146,7 +152,7 @@ impl Dispatch {
         if !self.faults.faults.any_cut() {
             return self.find(id);
         }
-        match self.replica.map().get(id) {
+        match self.replica.map().get(id).filter(|_| id.table().is_none()) {
             Some(own) if !own.is_tombstone() => Ok(own.into()),
             Some(_) => Err(RequestError::Deleted(id)),
             None => {

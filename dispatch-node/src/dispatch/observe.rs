@@ -13,7 +13,9 @@ use crate::model::node_state::NodeStatus;
 impl Dispatch {
     pub(super) fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.observer.link_up(peer, incarnation);
-        self.replica.link_up(now, Origin { node: peer, incarnation });
+        let origin = Origin { node: peer, incarnation };
+        self.desk.link_up(origin);
+        self.replica.link_up(now, origin);
         // The city may have started after the last announcement, and would run at the default pace.
         if self.gossip.pace() != Pace::FREE {
             self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
@@ -51,6 +53,7 @@ impl Dispatch {
 
     pub(super) fn on_link_down(&mut self, now: Now, peer: NodeName, cause: LinkDown) {
         self.observer.link_down(peer);
+        self.desk.link_down(now, peer);
         self.replica.link_down(peer);
         let lost = self.requests.take_lost(peer);
         self.give_up(lost);

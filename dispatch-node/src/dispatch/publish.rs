@@ -19,7 +19,7 @@ impl Dispatch {
     /// Returns the state of the cluster at this moment, as far as changes have been processed.
     pub(super) fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
-        self.observer.note_recoveries(self.replica.map().fingerprint());
+        self.observer.note_recoveries(self.replica.map().application().fingerprint);
         let dispatch = NodeState::of_dispatch(&self.replica, now, |source| {
             self.observer.linked(source.node) == Some(source)
         });

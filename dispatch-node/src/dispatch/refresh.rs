@@ -132,6 +132,7 @@ impl Dispatch {
         self.refresh.add(removed);
         let entries: Vec<(u64, HeroId, Arc<Entry>)> = map
             .changed_since(since)
+            .filter(|(_, key, _)| key.table().is_none())
             .map(|(number, id, entry)| (number, id, Arc::new(entry)))
             .collect();
         self.refresh.add(entries.iter().map(|(_, hero, _)| *hero).collect());

@@ -50,8 +50,9 @@ impl Default for RefreshQueue {
 }
 
 impl RefreshQueue {
-    /// Adds stale heroes.
-    pub(super) fn add(&mut self, heroes: Vec<HeroId>) {
+    /// Adds stale heroes, of these changed keys.
+    pub(super) fn add(&mut self, mut heroes: Vec<HeroId>) {
+        heroes.retain(|key| key.table().is_none());
         if heroes.len() > self.stale.len() {
             // Building a set and merging it costs less than inserting the heroes one by one.
             self.stale.append(&mut heroes.into_iter().collect());

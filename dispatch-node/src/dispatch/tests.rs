@@ -7,7 +7,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
     AcceptStamps, Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
-    Outcome, ReadView, Reply, Terminate, Written,
+    Outcome, ReadView, Reply, Request, Terminate, Written,
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
 use gossip::{
@@ -99,7 +99,7 @@ fn ask(
     action: impl Into<Action>,
 ) -> (Vec<(NodeName, Frame)>, Vec<Outcome>) {
     let request = Request { ticket: 1, action: action.into(), trace: None };
-    dispatch.handle(now, Input::Command(request));
+    dispatch.handle(now, Input::Command(request.into()));
     outputs(dispatch)
 }
 
@@ -615,11 +615,10 @@ fn views_are_published_four_times_a_second_during_changes_only() {
             if changing {
                 dispatch.handle(
                     at(millis),
-                    Input::Command(Request {
-                        ticket: 1,
-                        action: Create { name: None }.into(),
-                        trace: None,
-                    }),
+                    Input::Command(
+                        Request { ticket: 1, action: Create { name: None }.into(), trace: None }
+                            .into(),
+                    ),
                 );
             }
             dispatch.tick(at(millis));
@@ -827,7 +826,9 @@ fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
     };
     dispatch.handle(
         at(2_010),
-        Input::Command(Request { ticket: 2, action: Heal { fault: None }.into(), trace: None }),
+        Input::Command(
+            Request { ticket: 2, action: Heal { fault: None }.into(), trace: None }.into(),
+        ),
     );
     assert_eq!(thawed(&mut dispatch), 1);
     // A report sent before the freeze arrives late.

@@ -258,7 +258,8 @@ impl CityState {
     fn arrival(&self, change: &Change, held: Option<&Arc<Entry>>, now: Now) -> Option<Arrival> {
         let writer = change.entry.stamp.origin;
         let is_own = writer.node == self.name && Some(writer.incarnation) == self.incarnation;
-        let is_new = held.is_none_or(|held| held.stamp != change.entry.stamp);
+        let is_hero = change.key.table().is_none();
+        let is_new = is_hero && held.is_none_or(|held| held.stamp != change.entry.stamp);
         is_new.then(|| self.rounds.arrival(change, is_own, self.is_read, now))
     }
 

@@ -33,7 +33,7 @@ struct Known {
 impl KnownHeroes {
     /// Remembers the name and the creation of the hero in `entry`, if the entry is live.
     pub(crate) fn remember(&mut self, id: HeroId, entry: &EntryRef<'_, '_>) {
-        if let Some(hero) = entry.value {
+        if let Some(hero) = entry.value.live() {
             self.known
                 .entry(id)
                 .or_insert_with(|| Known { name: hero.name.into(), born: entry.born });

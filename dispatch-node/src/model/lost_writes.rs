@@ -170,7 +170,7 @@ impl LostWrites {
         if self.kept < KEPT_MAX / 2 {
             ancestry.note(entry.stamp, || entry.to_entry().seen);
         }
-        if entry.rank().is_tombstone {
+        if entry.rank().is_final {
             for open in writes {
                 if open.note_tombstone(entry, ancestry) {
                     self.due.insert(key);

@@ -83,7 +83,7 @@ impl NodeState {
             crashes: 0,
             heroes: replica.map().live() as u64,
             tombstones: replica.map().tombstones() as u64,
-            fingerprint: replica.map().fingerprint(),
+            fingerprint: replica.map().application().fingerprint,
             vector: replica.vector().clone(),
             age: Some(Duration::ZERO),
             recovering: false,

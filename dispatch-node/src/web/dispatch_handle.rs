@@ -15,7 +15,7 @@ use gossip::{NodeName, TraceContext};
 use crate::event_log::EventKind;
 use crate::model::view::View;
 use crate::request::{
-    Action, Kill, Log, Operation, Outcome, ReadView, Reply, Request, RequestError,
+    Action, Command, Kill, Log, Operation, Outcome, ReadView, Reply, Request, RequestError,
 };
 use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
 use crate::web::idempotency::{Change, IdempotencyKeys};
@@ -38,7 +38,7 @@ struct Waiting {
 /// The end used by web handlers. Clones share the queue.
 #[derive(Clone)]
 pub struct DispatchHandle {
-    asks: mpsc::Sender<Request>,
+    asks: mpsc::Sender<Command>,
     open: OpenTickets,
     view: watch::Receiver<Option<Arc<View>>>,
     write_spans: WriteSpans,
@@ -57,7 +57,7 @@ impl DispatchHandle {
     /// Returns both ends, and the queue between them. At most `requests_max` requests wait in it;
     /// further ones are refused.
     #[must_use]
-    pub fn new(requests_max: usize) -> (Self, Responder, mpsc::Receiver<Request>) {
+    pub fn new(requests_max: usize) -> (Self, Responder, mpsc::Receiver<Command>) {
         let (asks, queue) = mpsc::channel(requests_max);
         let (shown, view) = watch::channel(None);
         let open = OpenTickets::default();
@@ -149,7 +149,7 @@ impl DispatchHandle {
             open.1.insert(ticket, Waiting { reply, trace });
             ticket
         };
-        let outcome = match self.asks.try_send(Request { ticket, action, trace }) {
+        let outcome = match self.asks.try_send(Request { ticket, action, trace }.into()) {
             Err(_) => Err(Problem::overloaded()),
             Ok(()) => match timeout(REPLY_TIMEOUT, replied).await {
                 Ok(Ok(reply)) => reply.map_err(Problem::from),

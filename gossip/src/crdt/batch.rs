@@ -7,7 +7,8 @@
 //! row      = key (16 bytes) flags stamp [stamp of birth] [seen] [value]
 //! stamp    = [origin] reading         without origin, that of the previous row (SAME_ORIGIN)
 //! seen     = count, then that many: 0 for the birth, or an origin's number + 1 and a reading
-//! value    = encoded by the payload, which also owns two of the row's flags
+//! value    = encoded by the payload, which also owns two of the row's flags; or, for a record of a
+//!            table, its length and bytes (RECORD)
 //! origin   = a number; at its first use, the node's name (length, bytes) and incarnation follow
 //! reading  = the difference of the walls, zigzag; then the counter, or for equal walls the
 //!            difference of the counters, zigzag
@@ -28,7 +29,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::clock::{Hlc, Stamp};
 use crate::codec::{DecodeError, Dictionary, Reader, Writer};
-use crate::crdt::entry::{Entry, EntryRef, SEEN_MAX};
+use crate::crdt::entry::{Entry, EntryRef, SEEN_MAX, ValueRef};
 use crate::id::{Incarnation, Key, Origin};
 use crate::payload::Payload;
 use crate::time::UnixMillis;
@@ -40,7 +41,9 @@ const VALUE_SHIFT: u32 = 1;
 const BORN_BEFORE: u8 = 1 << 3;
 const HAS_SEEN: u8 = 1 << 4;
 const SAME_ORIGIN: u8 = 1 << 5;
-const FLAGS: u8 = TOMBSTONE | VALUE | BORN_BEFORE | HAS_SEEN | SAME_ORIGIN;
+/// A record of a table; with [`TOMBSTONE`], an unset register.
+const RECORD: u8 = 1 << 6;
+const FLAGS: u8 = TOMBSTONE | VALUE | BORN_BEFORE | HAS_SEEN | SAME_ORIGIN | RECORD;
 
 /// The number of origins at which a batch is full. Lookups are linear scans, so without a limit the
 /// time to decode a batch would be quadratic in its origins.
@@ -73,8 +76,8 @@ impl<V: Payload> Batch<V> {
         let mut rows = Rows::<V>::of(bytes);
         let (mut len, mut highest) = (0, Highest::default());
         // The only validation of received entries. Later reads rely on it.
-        while let Some((_, entry)) = rows.next()? {
-            if !entry.is_valid() {
+        while let Some((key, entry)) = rows.next()? {
+            if !entry.is_valid(key) {
                 return Err(DecodeError::Invalid);
             }
             highest.note(entry.stamp);
@@ -223,7 +226,12 @@ impl<V: Payload> Packer<V> {
     pub(super) fn push(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) {
         let EntryRef { value, stamp, born, seen } = *entry;
         let same_origin = self.last.is_some_and(|last| last.origin == stamp.origin);
-        let of_value = value.map_or(TOMBSTONE, |value| V::flags(value) << VALUE_SHIFT);
+        let of_value = match value {
+            ValueRef::Live(value) => V::flags(value) << VALUE_SHIFT,
+            ValueRef::Tombstone => TOMBSTONE,
+            ValueRef::Record(_) => RECORD,
+            ValueRef::Unset => TOMBSTONE | RECORD,
+        };
         let of_stamps = flag(BORN_BEFORE, born != stamp)
             | flag(HAS_SEEN, !seen.is_empty())
             | flag(SAME_ORIGIN, same_origin);
@@ -248,8 +256,10 @@ impl<V: Payload> Packer<V> {
                 }
             }
         }
-        if let Some(value) = value {
-            V::encode(value, &mut self.bytes, &mut self.values);
+        match value {
+            ValueRef::Live(value) => V::encode(value, &mut self.bytes, &mut self.values),
+            ValueRef::Record(bytes) => self.bytes.bytes(bytes),
+            ValueRef::Tombstone | ValueRef::Unset => {}
         }
         self.highest.note(stamp);
         self.len += 1;
@@ -314,7 +324,7 @@ impl<'a, V: Payload> Rows<'a, V> {
         let key = Key::from_bytes(*self.input.array()?);
         let flags = self.input.byte()?;
         let has = |flag| flags & flag != 0;
-        if flags & !FLAGS != 0 || has(TOMBSTONE) && has(VALUE) {
+        if flags & !FLAGS != 0 || has(TOMBSTONE | RECORD) && has(VALUE) {
             return Err(DecodeError::Flags);
         }
         let origin = match self.last {
@@ -346,11 +356,14 @@ impl<'a, V: Payload> Rows<'a, V> {
             };
             self.seen.push(seen);
         }
-        let value = if has(TOMBSTONE) {
-            None
-        } else {
-            let flags = (flags & VALUE) >> VALUE_SHIFT;
-            Some(V::decode(flags, &mut self.input, &mut self.values)?)
+        let value = match (has(TOMBSTONE), has(RECORD)) {
+            (true, false) => ValueRef::Tombstone,
+            (true, true) => ValueRef::Unset,
+            (false, true) => ValueRef::Record(self.input.bytes()?),
+            (false, false) => {
+                let flags = (flags & VALUE) >> VALUE_SHIFT;
+                ValueRef::Live(V::decode(flags, &mut self.input, &mut self.values)?)
+            }
         };
         self.last = Some(stamp);
         Ok(Some((key, EntryRef { value, stamp, born, seen: &self.seen })))

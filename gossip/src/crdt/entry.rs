@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
+use crate::id::Key;
 use crate::payload::Payload;
+use crate::table::{self, Kind, Table};
 
 /// The maximum number of origins in an entry's [`seen`](Entry::seen).
 pub const SEEN_MAX: usize = 8;
@@ -18,6 +20,70 @@ pub enum Value<V> {
     Live(V),
     /// The key is deleted permanently.
     Tombstone,
+    /// The bytes of a record in one of the library's [tables](crate::Table).
+    Record(Box<[u8]>),
+    /// The key of a register has no value. A later write sets it again.
+    Unset,
+}
+
+impl<V: Payload> Value<V> {
+    /// Borrows the content.
+    #[must_use]
+    pub fn as_value_ref(&self) -> ValueRef<'_, V> {
+        match self {
+            Self::Live(value) => ValueRef::Live(V::borrow(value)),
+            Self::Tombstone => ValueRef::Tombstone,
+            Self::Record(bytes) => ValueRef::Record(bytes),
+            Self::Unset => ValueRef::Unset,
+        }
+    }
+}
+
+/// A borrowed view of the content of a write.
+#[derive(Debug)]
+pub enum ValueRef<'a, V: Payload> {
+    /// See [`Value::Live`].
+    Live(V::Ref<'a>),
+    /// See [`Value::Tombstone`].
+    Tombstone,
+    /// See [`Value::Record`].
+    Record(&'a [u8]),
+    /// See [`Value::Unset`].
+    Unset,
+}
+
+impl<V: Payload> Clone for ValueRef<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: Payload> Copy for ValueRef<'_, V> {}
+
+impl<'a, V: Payload> ValueRef<'a, V> {
+    /// Returns the value of the application.
+    #[must_use]
+    pub fn live(self) -> Option<V::Ref<'a>> {
+        match self {
+            Self::Live(value) => Some(value),
+            Self::Tombstone | Self::Record(_) | Self::Unset => None,
+        }
+    }
+
+    /// Returns whether the key is deleted, or the register unset.
+    #[must_use]
+    pub fn is_tombstone(self) -> bool {
+        matches!(self, Self::Tombstone | Self::Unset)
+    }
+
+    fn to_value(self) -> Value<V> {
+        match self {
+            Self::Live(value) => Value::Live(V::to_owned(value)),
+            Self::Tombstone => Value::Tombstone,
+            Self::Record(bytes) => Value::Record(bytes.into()),
+            Self::Unset => Value::Unset,
+        }
+    }
 }
 
 /// The winning write of one key among those that a replica has seen.
@@ -42,13 +108,14 @@ pub struct Entry<V> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seen(Vec<Stamp>);
 
-/// The order of the entries of a key: the higher rank wins. A tombstone ranks above all live
-/// entries, regardless of stamps. Between two tombstones, or two live entries, the later stamp
-/// ranks higher.
+/// The order of the entries of a key: the higher rank wins. A tombstone ranks above all other
+/// entries, regardless of stamps. Between two tombstones, or two other entries, the later stamp
+/// ranks higher. Unset registers are no tombstones in this sense: a later write wins over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// True for a tombstone. The first field, so that it decides before the stamp.
-    pub is_tombstone: bool,
+    /// True for a tombstone: the key is deleted permanently. The first field, so that it decides
+    /// before the stamp.
+    pub is_final: bool,
     /// The stamp of the write.
     pub stamp: Stamp,
 }
@@ -56,8 +123,8 @@ pub struct Rank {
 /// A borrowed view of an entry in a [`Batch`](crate::Batch) or a [`Map`](crate::Map).
 #[derive(Debug)]
 pub struct EntryRef<'a, 's, V: Payload> {
-    /// The value; `None` for a tombstone.
-    pub value: Option<V::Ref<'a>>,
+    /// The content.
+    pub value: ValueRef<'a, V>,
     /// The stamp of this write.
     pub stamp: Stamp,
     /// The stamp of the key's first write.
@@ -106,21 +173,20 @@ impl Seen {
 }
 
 impl<V: Payload> Entry<V> {
-    /// Returns a write with this stamp that overwrites `over`, which is `None` for a new key.
+    /// Returns a write with this stamp that overwrites `over`, which is `None` for a new key. A
+    /// write over an unset register is the birth of a new one.
     #[must_use]
     pub fn written(value: Value<V>, stamp: Stamp, over: Option<&Self>) -> Self {
-        Self {
-            value,
-            stamp,
-            born: over.map_or(stamp, |over| over.born),
-            seen: over.map(Seen::after).unwrap_or_default(),
-        }
+        let is_set = !matches!(value, Value::Unset);
+        let is_birth = |over: &&Self| is_set && matches!(over.value, Value::Unset);
+        let born = over.filter(|over| !is_birth(over)).map_or(stamp, |over| over.born);
+        Self { value, stamp, born, seen: over.map(Seen::after).unwrap_or_default() }
     }
 
     /// Returns the entry's rank among the entries of its key.
     #[must_use]
     pub fn rank(&self) -> Rank {
-        Rank { is_tombstone: self.is_tombstone(), stamp: self.stamp }
+        self.as_entry_ref().rank()
     }
 
     /// Returns whether this entry wins over `other`.
@@ -129,24 +195,24 @@ impl<V: Payload> Entry<V> {
         self.rank() > other.rank()
     }
 
-    /// Returns whether the entry is a tombstone.
+    /// Returns whether the key is deleted, or the register unset.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
-        matches!(self.value, Value::Tombstone)
+        matches!(self.value, Value::Tombstone | Value::Unset)
     }
 
-    /// Returns whether a node of this version could have written the entry.
+    /// Returns whether a node of this version could have written the entry to `key`.
     #[must_use]
-    pub fn is_valid(&self) -> bool {
-        self.as_entry_ref().is_valid()
+    pub fn is_valid(&self, key: Key) -> bool {
+        self.as_entry_ref().is_valid(key)
     }
 
-    /// Returns the value; `None` for a tombstone.
+    /// Returns the value of the application; `None` for a tombstone and for a record.
     #[must_use]
     pub fn live(&self) -> Option<&V> {
         match &self.value {
             Value::Live(value) => Some(value),
-            Value::Tombstone => None,
+            Value::Tombstone | Value::Record(_) | Value::Unset => None,
         }
     }
 
@@ -162,7 +228,7 @@ impl<V: Payload> Entry<V> {
     #[must_use]
     pub fn as_entry_ref(&self) -> EntryRef<'_, '_, V> {
         EntryRef {
-            value: self.live().map(V::borrow),
+            value: self.value.as_value_ref(),
             stamp: self.stamp,
             born: self.born,
             seen: self.seen.stamps(),
@@ -174,7 +240,7 @@ impl<V: Payload> EntryRef<'_, '_, V> {
     /// Returns the entry's rank among the entries of its key.
     #[must_use]
     pub fn rank(&self) -> Rank {
-        Rank { is_tombstone: self.value.is_none(), stamp: self.stamp }
+        Rank { is_final: matches!(self.value, ValueRef::Tombstone), stamp: self.stamp }
     }
 
     /// Returns whether the writer had seen the write with this stamp; see [`Entry::had_seen`].
@@ -187,20 +253,32 @@ impl<V: Payload> EntryRef<'_, '_, V> {
             || self.seen.iter().any(|seen| seen.origin == stamp.origin && stamp.hlc <= seen.hlc)
     }
 
-    /// Returns whether a node of this version could have written the entry.
+    /// Returns whether a node of this version could have written the entry to `key`.
     #[must_use]
-    pub fn is_valid(&self) -> bool {
+    pub fn is_valid(&self, key: Key) -> bool {
+        let is_possible = match (key.table().map(Table::kind), self.value) {
+            (None, ValueRef::Live(value)) => V::is_valid(value),
+            (None | Some(Kind::Once), ValueRef::Tombstone)
+            | (Some(Kind::Register), ValueRef::Unset) => true,
+            (Some(_), ValueRef::Record(bytes)) => {
+                table::is_valid(key, bytes, self.stamp, self.born)
+            }
+            (
+                _,
+                ValueRef::Live(_) | ValueRef::Tombstone | ValueRef::Record(_) | ValueRef::Unset,
+            ) => false,
+        };
         self.seen.len() <= SEEN_MAX
             && self.seen.is_sorted_by(|a, b| a.origin < b.origin)
             && self.born.hlc <= self.stamp.hlc
-            && self.value.is_none_or(V::is_valid)
+            && is_possible
     }
 
     /// Returns the entry in owned form.
     #[must_use]
     pub fn to_entry(&self) -> Entry<V> {
-        let value = self.value.map_or(Value::Tombstone, |value| Value::Live(V::to_owned(value)));
-        Entry { value, stamp: self.stamp, born: self.born, seen: Seen(self.seen.to_vec()) }
+        let Self { value, stamp, born, seen } = *self;
+        Entry { value: value.to_value(), stamp, born, seen: Seen(seen.to_vec()) }
     }
 }
 
@@ -272,20 +350,20 @@ mod tests {
     #[test]
     fn impossible_entries_are_invalid() {
         let possible = chain([stamp("a", 10), stamp("b", 20)]);
-        assert!(possible.is_valid() && chain([stamp("a", 10)]).is_valid());
-        assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_valid());
+        assert!(possible.is_valid(Key::MIN) && chain([stamp("a", 10)]).is_valid(Key::MIN));
+        assert!(Entry { value: Value::Tombstone, ..possible.clone() }.is_valid(Key::MIN));
         let invalid_value = Entry { value: live(""), ..possible.clone() };
         let born_after_write = Entry { born: stamp("a", 21), ..possible.clone() };
         let seen = |nodes: &[&str]| Seen(nodes.iter().map(|node| stamp(node, 5)).collect());
         let nodes = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
-        assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_valid());
+        assert!(Entry { seen: seen(&nodes[..SEEN_MAX]), ..possible.clone() }.is_valid(Key::MIN));
         let too_many_seen = Entry { seen: seen(&nodes), ..possible.clone() };
         let duplicate_origin = Entry { seen: seen(&["a", "a"]), ..possible.clone() };
         let unsorted = Entry { seen: seen(&["b", "a"]), ..possible };
         for impossible in
             [invalid_value, born_after_write, too_many_seen, duplicate_origin, unsorted]
         {
-            assert!(!impossible.is_valid(), "{impossible:?}");
+            assert!(!impossible.is_valid(Key::MIN), "{impossible:?}");
         }
     }
 }

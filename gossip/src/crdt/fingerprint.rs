@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+
 use crate::clock::Stamp;
+use crate::crdt::entry::ValueRef;
 use crate::id::Key;
 use crate::payload::{DIGEST_HEADER_BYTES, Payload};
 
@@ -19,8 +22,10 @@ pub struct Fingerprint(u128);
 impl Fingerprint {
     /// Returns the hash of one entry; zero for a tombstone. The stamp alone identifies the value;
     /// the value is hashed as well to detect a stamp that was used twice.
-    pub(super) fn of<V: Payload>(key: Key, stamp: Stamp, value: Option<V::Ref<'_>>) -> Self {
-        let Some(value) = value else { return Self::default() };
+    pub(super) fn of<V: Payload>(key: Key, stamp: Stamp, value: ValueRef<'_, V>) -> Self {
+        if value.is_tombstone() {
+            return Self::default();
+        }
         // Each field has a fixed position, so different entries have different headers.
         let mut header = [0; DIGEST_HEADER_BYTES];
         let mut rest = &mut header[..];
@@ -36,10 +41,14 @@ impl Fingerprint {
         put(&stamp.origin.incarnation.number().to_le_bytes());
         put(&stamp.hlc.wall.0.to_le_bytes());
         put(&stamp.hlc.logical.to_le_bytes());
-        Self(V::digest(value, &header))
+        Self(match value {
+            ValueRef::Live(value) => V::digest(value, &header),
+            ValueRef::Record(bytes) => xxh3_128_with_seed(&header, xxh3_64(bytes)),
+            ValueRef::Tombstone | ValueRef::Unset => 0,
+        })
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
     }
 

@@ -7,15 +7,16 @@
 //!
 //! Invariants: every record has its slot once in the hash table, once in the index of changes, and
 //! once in the index of its origin's writes; every tombstone also in the index of its origin's
-//! tombstones. The fingerprint is the hash of the live entries. An interned value is in use as long
+//! tombstones, and every record of a table in `records`. An interned value is in use as long
 //! as a record refers to it. Free slots and numbers are reused; memory is released with the map.
 
 mod index;
 mod slab;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table;
@@ -23,14 +24,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::batch::{Batch, Packer};
-use crate::crdt::entry::{Entry, EntryRef, Rank};
+use crate::crdt::entry::{Entry, EntryRef, Rank, ValueRef};
 use crate::crdt::fingerprint::Fingerprint;
 use crate::crdt::interned::Interned;
+use crate::crdt::records::Records;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Key, Origin};
 use crate::payload::Payload;
+use crate::table::Table;
 use index::{Index, SlotId};
-use slab::{Mark, Record, Slab};
+use slab::{Mark, Record, Slab, Stored};
 
 /// The number of removals that a map keeps for followers of its changes.
 const REMOVALS_MAX: usize = 10_000;
@@ -38,7 +41,7 @@ const REMOVALS_MAX: usize = 10_000;
 /// The entries of one replica. Each key has a live entry or a tombstone.
 #[derive(Clone, Debug)]
 pub struct Map<V: Payload> {
-    records: Slab<V>,
+    slab: Slab<V>,
     slots: HashTable<SlotId>,
     origins: Interned<Origin>,
     /// The stored writes of each origin, by the origin's number.
@@ -50,14 +53,58 @@ pub struct Map<V: Payload> {
     /// The change number of the newest removal that was dropped from `removals`; 0 for none.
     last_dropped_removal: u64,
     changes: u64,
-    tombstones: usize,
-    fingerprint: Fingerprint,
+    /// The records in tables, by key.
+    records: Records,
+    application: TableSize,
+    tables: BTreeMap<Table, TableSize>,
+}
+
+/// The stamps of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamps {
+    /// The key.
+    pub key: Key,
+    /// The stamp of the write.
+    pub stamp: Stamp,
+    /// The stamp of the key's first write.
+    pub born: Stamp,
+    /// True if the key is deleted, or the register unset.
+    pub is_tombstone: bool,
+}
+
+/// The size of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableSize {
+    /// The number of live entries.
+    pub live: usize,
+    /// The number of tombstones.
+    pub tombstones: usize,
+    /// The number of bytes of all records; 0 for the application's table.
+    pub bytes: usize,
+    /// The hash of the live entries.
+    pub fingerprint: Fingerprint,
+}
+
+impl TableSize {
+    fn add(&mut self, other: Self) {
+        self.live += other.live;
+        self.tombstones += other.tombstones;
+        self.bytes += other.bytes;
+        self.fingerprint.add(other.fingerprint);
+    }
+
+    fn subtract(&mut self, other: Self) {
+        self.live -= other.live;
+        self.tombstones -= other.tombstones;
+        self.bytes -= other.bytes;
+        self.fingerprint.subtract(other.fingerprint);
+    }
 }
 
 impl<V: Payload> Default for Map<V> {
     fn default() -> Self {
         Self {
-            records: Slab::default(),
+            slab: Slab::default(),
             slots: HashTable::new(),
             origins: Interned::default(),
             writes: Vec::new(),
@@ -66,8 +113,9 @@ impl<V: Payload> Default for Map<V> {
             removals: BTreeMap::new(),
             last_dropped_removal: 0,
             changes: 0,
-            tombstones: 0,
-            fingerprint: Fingerprint::default(),
+            records: Records::default(),
+            application: TableSize::default(),
+            tables: BTreeMap::new(),
         }
     }
 }
@@ -103,7 +151,7 @@ impl<V: Payload> Map<V> {
     /// Returns the entry of `key`.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<Entry<V>> {
-        Some(self.entry(self.records.at(self.slot_of(key)?)))
+        Some(self.entry(self.slab.at(self.slot_of(key)?)))
     }
 
     /// Returns whether there is an entry for `key`.
@@ -115,37 +163,68 @@ impl<V: Payload> Map<V> {
     /// Returns the rank of the entry of `key`.
     #[must_use]
     pub fn rank(&self, key: Key) -> Option<Rank> {
-        Some(self.rank_of(self.records.at(self.slot_of(key)?)))
+        Some(self.rank_of(self.slab.at(self.slot_of(key)?)))
     }
 
     /// Iterates over all entries. The order is unspecified, and depends on the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry<V>)> {
-        self.records.iter().map(|record| (record.key, self.entry(record)))
+        self.slab.iter().map(|record| (record.key, self.entry(record)))
     }
 
-    /// Iterates over the live values. The order is unspecified, and depends on the order of
-    /// arrival.
+    /// Iterates over the live values of the application. The order is unspecified, and depends on
+    /// the order of arrival.
     pub fn live_entries(&self) -> impl Iterator<Item = (Key, V::Ref<'_>)> {
-        self.records.iter().filter_map(|record| Some((record.key, self.value(record)?)))
+        self.slab.iter().filter_map(|record| Some((record.key, self.value(record).live()?)))
     }
 
-    /// Iterates over keys, ranks and birth stamps, in the order of [`iter`](Self::iter).
-    pub fn stamps(&self) -> impl Iterator<Item = (Key, Rank, Stamp)> {
-        self.records
-            .iter()
-            .map(|record| (record.key, self.rank_of(record), self.stamp(record.born)))
+    /// Iterates over the stamps of all entries, in the order of [`iter`](Self::iter).
+    pub fn stamps(&self) -> impl Iterator<Item = Stamps> {
+        self.slab.iter().map(|record| Stamps {
+            key: record.key,
+            stamp: self.stamp(record.stamp),
+            born: self.stamp(record.born),
+            is_tombstone: record.is_tombstone(),
+        })
     }
 
-    /// Returns the number of live entries.
+    /// Returns the records of all [tables](crate::Table).
+    #[must_use]
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Returns the size of the application's table.
+    #[must_use]
+    pub fn application(&self) -> TableSize {
+        self.application
+    }
+
+    /// Returns the size of a table.
+    #[must_use]
+    pub fn table(&self, table: Table) -> TableSize {
+        self.tables.get(&table).copied().unwrap_or_default()
+    }
+
+    /// Iterates over the tables that have entries, and their sizes.
+    pub fn tables(&self) -> impl Iterator<Item = (Table, TableSize)> {
+        self.tables.iter().map(|(table, size)| (*table, *size))
+    }
+
+    /// Returns the number of live entries of the application.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.slots.len() - self.tombstones
+        self.application.live
     }
 
-    /// Returns the number of tombstones.
+    /// Returns the number of tombstones of the application.
     #[must_use]
     pub fn tombstones(&self) -> usize {
-        self.tombstones
+        self.application.tombstones
+    }
+
+    /// Returns whether any table has tombstones.
+    pub(crate) fn has_tombstones(&self) -> bool {
+        self.application.tombstones > 0 || self.tables.values().any(|size| size.tombstones > 0)
     }
 
     /// Returns whether there are no entries, tombstones included.
@@ -154,10 +233,12 @@ impl<V: Payload> Map<V> {
         self.slots.is_empty()
     }
 
-    /// Returns the hash of all live entries.
+    /// Returns the hash of all live entries, of all tables.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        let mut all = self.application.fingerprint;
+        self.tables.values().for_each(|size| all.add(size.fingerprint));
+        all
     }
 
     /// Iterates over the origins in the stamps of all entries, sorted.
@@ -167,40 +248,39 @@ impl<V: Payload> Map<V> {
 
     /// Reserves capacity for `keys` keys in total.
     pub fn reserve(&mut self, keys: usize) {
-        let Self { slots, records, .. } = self;
-        slots.reserve(keys.saturating_sub(slots.len()), |slot| hash_of(records.at(*slot).key));
+        let Self { slots, slab, .. } = self;
+        slots.reserve(keys.saturating_sub(slots.len()), |slot| hash_of(slab.at(*slot).key));
     }
 
     /// Stores `entry` if it beats the entry of `key`. Returns whether it did.
     pub fn merge(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> bool {
         // One lookup serves both the comparison and the insertion.
-        let records = &self.records;
+        let slab = &self.slab;
         let (is_same, hash) = (
-            |slot: &SlotId| records.at(*slot).key == key,
-            |slot: &SlotId| hash_of(records.at(*slot).key),
+            |slot: &SlotId| slab.at(*slot).key == key,
+            |slot: &SlotId| hash_of(slab.at(*slot).key),
         );
         let slot = match self.slots.entry(hash_of(key), is_same, hash) {
             hash_table::Entry::Occupied(held) => {
                 let slot = *held.get();
-                if entry.rank() <= self.rank_of(self.records.at(slot)) {
+                if entry.rank() <= self.rank_of(self.slab.at(slot)) {
                     return false;
                 }
                 // The new record is made before the old one is released. So parts that both share
                 // are not dropped and interned again.
                 let record = self.record(key, entry);
                 self.release(slot);
-                self.records.replace(slot, record);
+                self.slab.replace(slot, record);
                 slot
             }
             hash_table::Entry::Vacant(free) => {
-                let slot = self.records.next_slot();
+                let slot = self.slab.next_slot();
                 free.insert(slot);
                 let record = self.record(key, entry);
-                self.records.put(record);
+                self.slab.put(record);
                 slot
             }
         };
-        self.fingerprint.add(Fingerprint::of::<V>(key, entry.stamp, entry.value));
         self.list(slot);
         true
     }
@@ -223,11 +303,11 @@ impl<V: Payload> Map<V> {
     /// Removes `key` without leaving a tombstone. Only correct for keys whose tombstone may be
     /// collected.
     pub fn remove(&mut self, key: Key) {
-        let found = self.slots.find_entry(hash_of(key), |slot| self.records.at(*slot).key == key);
+        let found = self.slots.find_entry(hash_of(key), |slot| self.slab.at(*slot).key == key);
         let Ok(found) = found else { return };
         let (slot, _) = found.remove();
         self.release(slot);
-        self.records.take(slot);
+        self.slab.take(slot);
         // Removals and stored entries share one sequence, so that a single number is a follower's
         // position.
         self.changes += 1;
@@ -242,7 +322,12 @@ impl<V: Payload> Map<V> {
     /// Returns a record of `entry` with a new change number, and interns its shared parts.
     fn record(&mut self, key: Key, entry: &EntryRef<'_, '_, V>) -> Record<V> {
         self.changes += 1;
-        let value = entry.value.map(|value| V::store(value, &mut self.shared));
+        let value = match entry.value {
+            ValueRef::Live(value) => Stored::Live(V::store(value, &mut self.shared)),
+            ValueRef::Tombstone => Stored::Tombstone,
+            ValueRef::Record(bytes) => Stored::Record(bytes.into()),
+            ValueRef::Unset => Stored::Unset,
+        };
         Record {
             key,
             stamp: self.mark(entry.stamp),
@@ -253,44 +338,60 @@ impl<V: Payload> Map<V> {
         }
     }
 
-    /// Adds the record in `slot` to the indexes.
+    /// Adds the record in `slot` to the indexes and to the size of its table.
     fn list(&mut self, slot: SlotId) {
-        let Self { records, writes, by_change, tombstones, .. } = self;
-        let record = records.at(slot);
-        by_change.insert(record.change, slot, |slot| records.at(slot).change);
+        let weight = self.weight(slot);
+        let record = self.slab.at(slot);
+        if let Stored::Record(bytes) = &record.value {
+            let (key, stamp, bytes) = (record.key, self.stamp(record.stamp), Arc::clone(bytes));
+            self.records.insert(key, stamp, bytes);
+        }
+        let Self { slab, writes, by_change, application, tables, .. } = self;
+        let record = slab.at(slot);
+        match record.key.table() {
+            None => application.add(weight),
+            Some(table) => tables.entry(table).or_default().add(weight),
+        }
+        by_change.insert(record.change, slot, |slot| slab.at(slot).change);
         // Interned numbers are dense, so a `Vec` indexed by number serves as the map.
         let number = record.stamp.origin as usize;
         if writes.len() <= number {
             writes.resize_with(number + 1, Writes::default);
         }
-        let hlc_of = |slot| records.at(slot).stamp.hlc();
+        let hlc_of = |slot| slab.at(slot).stamp.hlc();
         writes[number].all.insert(record.stamp.hlc(), slot, hlc_of);
         if record.is_tombstone() {
             writes[number].tombstones.insert(record.stamp.hlc(), slot, hlc_of);
-            *tombstones += 1;
         }
     }
 
-    /// Removes the record in `slot` from the indexes and the fingerprint, and releases its shared
-    /// parts.
+    /// Removes the record in `slot` from the indexes and from the size of its table, and releases
+    /// its shared parts.
     fn release(&mut self, slot: SlotId) {
-        let record = self.records.at(slot);
-        self.fingerprint.subtract(Fingerprint::of::<V>(
-            record.key,
-            self.stamp(record.stamp),
-            self.value(record),
-        ));
+        let weight = self.weight(slot);
+        let record = self.slab.at(slot);
+        match record.key.table() {
+            None => self.application.subtract(weight),
+            Some(table) => {
+                self.records.remove(record.key);
+                if let btree_map::Entry::Occupied(mut size) = self.tables.entry(table) {
+                    size.get_mut().subtract(weight);
+                    if *size.get() == TableSize::default() {
+                        size.remove();
+                    }
+                }
+            }
+        }
         self.by_change.remove(record.change, slot);
         let writes = &mut self.writes[record.stamp.origin as usize];
         writes.all.remove(record.stamp.hlc(), slot);
         if record.is_tombstone() {
             writes.tombstones.remove(record.stamp.hlc(), slot);
-            self.tombstones -= 1;
         }
         for mark in [record.stamp, record.born].iter().chain(&record.seen) {
             self.origins.release(mark.origin);
         }
-        if let Some(value) = &record.value {
+        if let Stored::Live(value) = &record.value {
             V::release(value, &mut self.shared);
         }
     }
@@ -308,16 +409,35 @@ impl<V: Payload> Map<V> {
     }
 
     fn slot_of(&self, key: Key) -> Option<SlotId> {
-        self.slots.find(hash_of(key), |slot| self.records.at(*slot).key == key).copied()
+        self.slots.find(hash_of(key), |slot| self.slab.at(*slot).key == key).copied()
     }
 
     fn rank_of(&self, record: &Record<V>) -> Rank {
-        Rank { is_tombstone: record.is_tombstone(), stamp: self.stamp(record.stamp) }
+        let is_final = matches!(record.value, Stored::Tombstone);
+        Rank { is_final, stamp: self.stamp(record.stamp) }
     }
 
     #[inline]
-    fn value<'a>(&'a self, record: &'a Record<V>) -> Option<V::Ref<'a>> {
-        record.value.as_ref().map(|value| V::load(value, &self.shared))
+    fn value<'a>(&'a self, record: &'a Record<V>) -> ValueRef<'a, V> {
+        match &record.value {
+            Stored::Live(value) => ValueRef::Live(V::load(value, &self.shared)),
+            Stored::Tombstone => ValueRef::Tombstone,
+            Stored::Record(bytes) => ValueRef::Record(bytes),
+            Stored::Unset => ValueRef::Unset,
+        }
+    }
+
+    /// Returns what the entry in `slot` adds to the size of its table.
+    fn weight(&self, slot: SlotId) -> TableSize {
+        let record = self.slab.at(slot);
+        let fingerprint =
+            Fingerprint::of::<V>(record.key, self.stamp(record.stamp), self.value(record));
+        let bytes = match &record.value {
+            Stored::Record(bytes) => bytes.len(),
+            Stored::Live(_) | Stored::Tombstone | Stored::Unset => 0,
+        };
+        let tombstones = usize::from(record.is_tombstone());
+        TableSize { live: 1 - tombstones, tombstones, bytes, fingerprint }
     }
 
     /// Borrows the entry in a record. `seen` is a buffer for its seen writes.
@@ -352,10 +472,8 @@ impl<V: Payload> Map<V> {
             })
             .flat_map(|(origin, number)| {
                 let highest = vector.highest(origin);
-                let tombstones = self.writes[number as usize]
-                    .tombstones
-                    .iter()
-                    .map(|slot| self.records.at(slot));
+                let tombstones =
+                    self.writes[number as usize].tombstones.iter().map(|slot| self.slab.at(slot));
                 // The index is sorted by reading, so the first uncovered tombstone ends the search.
                 let covered = tombstones.take_while(move |record| {
                     highest.is_some_and(|highest| record.stamp.hlc() <= highest)
@@ -388,12 +506,12 @@ impl<V: Payload> Map<V> {
 
     fn uncovered_by(&self, base: &VersionVector) -> impl Iterator<Item = &Record<V>> {
         self.open_origins(base).flat_map(move |(number, highest)| {
-            let hlc_of = |slot| self.records.at(slot).stamp.hlc();
+            let hlc_of = |slot| self.slab.at(slot).stamp.hlc();
             let after = highest.unwrap_or_default();
             self.writes[number as usize]
                 .all
                 .starting(after, highest.is_some(), hlc_of)
-                .map(|slot| self.records.at(slot))
+                .map(|slot| self.slab.at(slot))
         })
     }
 
@@ -431,7 +549,7 @@ impl<V: Payload> Map<V> {
     pub fn written_by(&self, origin: Origin) -> impl Iterator<Item = (Key, Entry<V>)> {
         let writes = self.origins.number_of(origin).and_then(|number| self.writes_of(number));
         writes.into_iter().flat_map(|writes| writes.all.iter()).map(|slot| {
-            let record = self.records.at(slot);
+            let record = self.slab.at(slot);
             (record.key, self.entry(record))
         })
     }
@@ -487,8 +605,8 @@ impl<V: Payload> Map<V> {
 
     fn records_since(&self, since: u64) -> impl Iterator<Item = &Record<V>> {
         self.by_change
-            .starting(since, true, |slot| self.records.at(slot).change)
-            .map(|slot| self.records.at(slot))
+            .starting(since, true, |slot| self.slab.at(slot).change)
+            .map(|slot| self.slab.at(slot))
     }
 }
 

@@ -79,6 +79,15 @@ impl VersionVector {
         self.closed.get(&incarnation.node).is_some_and(|before| incarnation.incarnation < *before)
     }
 
+    /// Returns whether the incarnation has ended: a later one of its node has written, it is closed,
+    /// or its node was forgotten.
+    #[must_use]
+    pub fn has_ended(&self, incarnation: Origin) -> bool {
+        let newest = self.newest_incarnation(incarnation.node);
+        self.has_closed(incarnation)
+            || newest.is_some_and(|newest| newest > incarnation.incarnation)
+    }
+
     /// Returns the mark of `node`: its first incarnation that is not closed. `None` if none is
     /// closed.
     #[must_use]

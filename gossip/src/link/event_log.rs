@@ -48,6 +48,7 @@ fn cause(event: &Event) -> Option<Cause> {
         Event::Collected { .. }
         | Event::LateWritesDeleted { .. }
         | Event::Adopted { .. }
+        | Event::OrphansDropped { .. }
         | Event::Closed { .. }
         | Event::Forgotten { .. }
         | Event::Committed { .. }
@@ -65,6 +66,13 @@ fn log(event: &Event, unlogged: Option<u64>) {
                 %source,
                 writes,
                 "adopted: rewrote entries of closed incarnations, missing at other members"
+            );
+        }
+        Event::OrphansDropped { source, writes } => {
+            warn!(
+                %source,
+                writes,
+                "dropped entries of closed incarnations that the other members have not received"
             );
         }
         Event::Closed { before, incarnations } => {

@@ -300,7 +300,7 @@ impl<A: Application> Node for Member<A> {
     fn replica_event(event: &MemberEvent<A>) -> Option<&replica::Event> {
         match event {
             MemberEvent::Replica(event) => Some(event),
-            MemberEvent::Written { .. } => None,
+            MemberEvent::Written { .. } | MemberEvent::Answered(_) => None,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! nor the vector.
 
 use crate::clock::Stamp;
-use crate::crdt::entry::Entry;
+use crate::crdt::entry::{Entry, Rank};
 use crate::id::{Key, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::{Chunks, Pull, Round};
@@ -56,17 +56,26 @@ impl<V: Payload> Replica<V> {
         if full && self.misses_collections(&horizon) {
             self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
+        let restored =
+            if full { self.drop_owned_orphans(source, &vector, &horizon) } else { Vec::new() };
         let merged = Merged { entries: entries.len(), bytes: entries.size() };
         if repairs {
             self.repair(source, &entries);
         }
-        let Changes { changed, late, mut orphans } = self.merge(entries);
+        let Changes { changed, late, mut orphans } = self.merge(entries, &restored);
         // Before the vectors are merged: afterwards the incarnations of orphans are closed here
         // too.
         if full {
             orphans.extend(self.orphans(&vector, &horizon));
         }
+        let closes_more = vector.marks().any(|mark| {
+            self.vector.closed_before(mark.node).is_none_or(|before| before < mark.incarnation)
+        });
         self.vector.merge(&vector);
+        self.end_ephemeral_entries();
+        if closes_more {
+            self.prune_rings();
+        }
         if self.keeps(Rule::HorizonsAreInherited) {
             self.horizon.merge(&horizon);
             self.forget_old_closings();
@@ -116,10 +125,12 @@ impl<V: Payload> Replica<V> {
         exceeds.then_some(Event::GivenUp { source })
     }
 
-    /// Merges the entries.
-    fn merge(&mut self, entries: Chunks<V>) -> Changes<V> {
+    /// Merges the entries. Those under `restored` keys, which are sorted, replace entries that were
+    /// dropped.
+    fn merge(&mut self, entries: Chunks<V>, restored: &[Key]) -> Changes<V> {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
         let delete_late = self.keeps(Rule::LateWritesAreDeleted);
+        let drop_orphans = self.keeps(Rule::OwnedOrphansAreDropped);
         let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
         let any_closed = self.vector.marks().next().is_some();
         // One growth of the hash table instead of several during the merge.
@@ -130,13 +141,18 @@ impl<V: Payload> Replica<V> {
         for batch in entries.into_batches() {
             let mut rows = batch.rows();
             while let Some((key, entry)) = rows.advance() {
-                let is_late_over =
-                    |is_deleted: bool| is_deleted && delete_late && entry.value.is_some();
+                let is_owned = key.kind().is_owned();
+                let is_late_over = |is_deleted: bool| {
+                    is_deleted && delete_late && !is_owned && !entry.value.is_tombstone()
+                };
                 if skip_covered && seen.has(entry.stamp) {
                     // By the invariant, this write is held, beaten or collected. Storing it again
                     // could revive a collected key. Merging into a held entry is safe, and repairs
                     // a diverged replica.
-                    changed += usize::from(self.map.holds(key) && self.map.merge(key, &entry));
+                    let is_merged = self.map.holds(key) || restored.binary_search(&key).is_ok();
+                    changed += usize::from(is_merged && self.map.merge(key, &entry));
+                } else if drop_orphans && is_owned && self.vector.has_closed(entry.stamp.origin) {
+                    // The closing members had another write to this key.
                 } else if is_late_over(seen.has(entry.born) && !self.map.holds(key)) {
                     late.push((key, entry.to_entry()));
                 } else if self.map.merge(key, &entry) {
@@ -146,11 +162,22 @@ impl<V: Payload> Replica<V> {
                     if any_closed && (is_orphan(entry.stamp) || is_orphan(entry.born)) {
                         orphans.push(key);
                     }
-                } else if is_late_over(self.map.rank(key).is_some_and(|held| held.is_tombstone)) {
+                } else if is_late_over(self.is_deleted_here(key)) {
                     late.push((key, entry.to_entry()));
                 }
             }
         }
         Changes { changed, late, orphans }
+    }
+
+    /// Returns whether a tombstone is held that a write cannot replace. An older write to an unset
+    /// register has only lost to it.
+    fn is_deleted_here(&self, key: Key) -> bool {
+        let is_tombstone = |rank: Rank| {
+            let is_unset = !self.keeps(Rule::OlderWritesToRegistersLose)
+                && self.map.get(key).is_some_and(|held| held.is_tombstone());
+            rank.is_final || is_unset
+        };
+        self.map.rank(key).is_some_and(is_tombstone)
     }
 }

@@ -40,6 +40,8 @@ pub struct Config {
     /// The number of tombstones at which local deletions are refused. Rounds are merged regardless.
     /// Default: 1,000,000.
     pub tombstones_max: usize,
+    /// The limits of each table of records. Default: 20,000 live entries, 20,000 tombstones, 8 MiB.
+    pub table_limits: TableLimits,
     /// The maximum number of incarnations of one node that are not closed. A round that would add
     /// more is refused. Default: 1,024.
     pub incarnations_max: usize,
@@ -50,7 +52,24 @@ pub struct Config {
     pub rules: Rules,
 }
 
+/// The sizes of a table at which local writes are refused. Rounds are merged regardless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableLimits {
+    /// The number of live entries.
+    pub live: usize,
+    /// The number of tombstones.
+    pub tombstones: usize,
+    /// The number of bytes of all records.
+    pub bytes: usize,
+}
+
 impl Config {
+    /// Returns the limits of the application's own table.
+    pub(super) fn application_limits(&self) -> TableLimits {
+        let (live, tombstones) = (self.live_max, self.tombstones_max);
+        TableLimits { live, tombstones, bytes: usize::MAX }
+    }
+
     /// Returns whether writes of this node are accepted: it is a member or a carrier.
     pub(super) fn knows(&self, node: NodeName) -> bool {
         self.members.contains(&node) || self.carriers.contains(&node)
@@ -70,6 +89,7 @@ impl Default for Config {
             staged_max: 4_000_000,
             live_max: 1_000_000,
             tombstones_max: 1_000_000,
+            table_limits: TableLimits { live: 20_000, tombstones: 20_000, bytes: 8 << 20 },
             incarnations_max: 1_024,
             pull_log_max: PULL_LOG_MAX,
             rules: Rules::default(),

@@ -43,6 +43,14 @@ pub enum Event {
         /// The number of rewritten entries.
         writes: usize,
     },
+    /// Writes to keys of closed incarnations, which the closing members had not received, were
+    /// replaced by those that they had.
+    OrphansDropped {
+        /// The member that had closed the incarnations.
+        source: Origin,
+        /// The number of dropped entries.
+        writes: usize,
+    },
     /// Ended incarnations were closed: all members have the same writes of them.
     Closed {
         /// The first incarnation of the node that stays open.
@@ -149,6 +157,7 @@ impl Event {
             Self::Collected { .. }
             | Self::LateWritesDeleted { .. }
             | Self::Adopted { .. }
+            | Self::OrphansDropped { .. }
             | Self::Closed { .. }
             | Self::Forgotten { .. }
             | Self::Committed { .. }

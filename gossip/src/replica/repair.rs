@@ -30,7 +30,7 @@ impl<V: Payload> Replica<V> {
     #[doc(hidden)]
     pub fn lose_entries(&mut self, is_lost: impl Fn(Key) -> bool) {
         let mut lost: Vec<Key> =
-            self.map.stamps().map(|(key, ..)| key).filter(|key| is_lost(*key)).collect();
+            self.map.stamps().map(|held| held.key).filter(|key| is_lost(*key)).collect();
         lost.sort_unstable();
         lost.into_iter().for_each(|key| self.map.remove(key));
     }

@@ -28,7 +28,7 @@
 //! is among the newest `CLOSED_KEPT` of its node.
 
 use crate::clock::{Hlc, Stamp};
-use crate::crdt::entry::{Entry, Rank};
+use crate::crdt::entry::Entry;
 use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
@@ -202,6 +202,8 @@ impl<V: Payload> Replica<V> {
             self.vector.incarnations(before.node).take_while(|slot| slot.origin < before).collect();
         closed.iter().for_each(|last| self.horizon.closed.advance(*last));
         self.vector.close(before);
+        self.end_ephemeral_entries();
+        self.prune_rings();
         self.forget_old_closings();
         self.event(Event::Closed { before, incarnations: closed.len() });
     }
@@ -256,6 +258,7 @@ impl<V: Payload> Replica<V> {
             let incarnation = newest.max(Incarnation::at(now.wall.0)).next_obituary();
             self.vector
                 .advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
+            self.end_ephemeral_entries();
             self.event(Event::Forgotten { member });
         }
         Ok(())
@@ -275,8 +278,9 @@ impl<V: Payload> Replica<V> {
         let orphans = self
             .map
             .stamps()
-            .filter(|(_, Rank { stamp, .. }, born)| closed_unseen(*stamp) || closed_unseen(*born));
-        orphans.map(|(key, ..)| key).collect()
+            .filter(|held| !held.key.kind().is_owned())
+            .filter(|held| closed_unseen(held.stamp) || closed_unseen(held.born));
+        orphans.map(|held| held.key).collect()
     }
 
     /// Rewrites orphans as this replica's own writes. If no other member has seen the birth of a

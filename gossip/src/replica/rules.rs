@@ -83,6 +83,23 @@ pub enum Rule {
     /// A late write to a deleted key gets a new tombstone. Otherwise it remains at some members
     /// only.
     LateWritesAreDeleted,
+    /// A write to an unset register is a new birth. Otherwise replicas that have collected the
+    /// deletion take it for a late write.
+    RegistersAreReborn,
+    /// A write to an unset register that is older has lost. Otherwise it is deleted anew, together
+    /// with later writes that set the register again.
+    OlderWritesToRegistersLose,
+    /// A full round removes no owned entries. Otherwise it removes what no owner has deleted.
+    OwnedEntriesAreKept,
+    /// Ephemeral entries end with their incarnation, wherever it is known to have ended. Otherwise
+    /// they stay for ever, since nobody else may write them.
+    EphemeralEntriesEnd,
+    /// Owned entries of a closed incarnation that the closing members did not have are dropped.
+    /// Otherwise they remain at their holder only.
+    OwnedOrphansAreDropped,
+    /// Of the entries of closed incarnations, a ring keeps the newest. Otherwise every restart adds
+    /// a ring that is never removed.
+    RingsKeepTheNewest,
     /// Nothing is pulled from an incarnation older than the newest one seen. Otherwise its writes
     /// arrive after it was closed.
     OldIncarnationsAreFenced,
@@ -106,7 +123,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 37] = [
         Self::OriginsNameTheIncarnation,
         Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
@@ -132,6 +149,12 @@ impl Rule {
         Self::OnlySeenKeysAreRemoved,
         Self::UnseenTombstonesStay,
         Self::LateWritesAreDeleted,
+        Self::RegistersAreReborn,
+        Self::OlderWritesToRegistersLose,
+        Self::OwnedEntriesAreKept,
+        Self::EphemeralEntriesEnd,
+        Self::OwnedOrphansAreDropped,
+        Self::RingsKeepTheNewest,
         Self::OldIncarnationsAreFenced,
         Self::ClosingNeedsAgreement,
         Self::ClosingNeedsFences,

@@ -17,6 +17,7 @@ mod join;
 mod retirement;
 mod rounds;
 mod stamps;
+mod tables;
 
 /// The value type of these tests: a small number.
 type Number = Plain<u8>;

@@ -9,14 +9,16 @@
 //! member that is away holds back the tombstones that it has not seen, without a time limit.
 
 use crate::clock::Stamp;
-use crate::crdt::entry::{Entry, Rank, Value};
+use crate::crdt::entry::{Entry, Value};
 use crate::crdt::horizon::Horizon;
+use crate::crdt::map::Stamps;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::Chunks;
 use crate::replica::retire::{exceeds, has_seen};
 use crate::replica::{Event, Replica, Rule};
+use crate::table::Kind;
 use crate::time::Now;
 
 /// The vector that a member has proved to cover in one of its incarnations.
@@ -48,7 +50,7 @@ impl<V: Payload> Replica<V> {
 
     /// Drops the tombstones that are causally stable.
     fn collect(&mut self) {
-        if self.map.tombstones() == 0 || !self.config.members.contains(&self.me.node) {
+        if !self.map.has_tombstones() || !self.config.members.contains(&self.me.node) {
             return;
         }
         let Some(stable) = self.stable() else { return };
@@ -110,10 +112,9 @@ impl<V: Payload> Replica<V> {
     /// collected tombstone leaves no entry.
     #[must_use]
     pub fn is_deleted(&self, key: Key, entry: &Entry<V>) -> bool {
-        self.map.rank(key).map_or_else(
-            || has_seen(&self.vector, &self.horizon, entry.born),
-            |held| held.is_tombstone,
-        )
+        self.map
+            .rank(key)
+            .map_or_else(|| has_seen(&self.vector, &self.horizon, entry.born), |held| held.is_final)
     }
 
     /// After a full round, removes the keys whose birth the source covers and which the source does
@@ -135,15 +136,18 @@ impl<V: Payload> Replica<V> {
         let keep = |rule| self.keeps(rule);
         let seen_there =
             |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreRemoved);
-        let stays = |held: Rank| {
-            held.is_tombstone && !seen_there(held.stamp) && keep(Rule::UnseenTombstonesStay)
+        // The owner of an entry does not delete it, so it was not deleted.
+        let is_owned = |key: Key| key.kind().is_owned() && keep(Rule::OwnedEntriesAreKept);
+        let stays = |held: &Stamps| {
+            let is_unseen = held.is_tombstone && !seen_there(held.stamp);
+            is_unseen && keep(Rule::UnseenTombstonesStay) || is_owned(held.key)
         };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
         let missing = self
             .map
             .stamps()
-            .filter(|(key, held, born)| seen_there(*born) && !stays(*held) && !is_held_there(key));
-        let mut missing: Vec<Key> = missing.map(|(key, ..)| key).collect();
+            .filter(|held| seen_there(held.born) && !stays(held) && !is_held_there(&held.key));
+        let mut missing: Vec<Key> = missing.map(|held| held.key).collect();
         // A deterministic order, since each removal gets a change number.
         missing.sort_unstable();
         missing.into_iter().for_each(|key| self.map.remove(key));
@@ -165,12 +169,13 @@ impl<V: Payload> Replica<V> {
         for (key, entry) in late {
             let stamp = self.stamp(now);
             // Of a collected tombstone only the birth is still known, which it had seen.
-            let over = self
-                .map
-                .get(key)
-                .unwrap_or_else(|| Entry::written(Value::Tombstone, entry.born, None));
-            self.map
-                .merge(key, &Entry::written(Value::Tombstone, stamp, Some(&over)).as_entry_ref());
+            let deletion = || match key.kind() {
+                Kind::Register => Value::Unset,
+                Kind::Once | Kind::Lasting | Kind::Ephemeral => Value::Tombstone,
+            };
+            let collected = || Entry::written(deletion(), entry.born, None);
+            let over = self.map.get(key).unwrap_or_else(collected);
+            self.map.merge(key, &Entry::written(deletion(), stamp, Some(&over)).as_entry_ref());
         }
         self.event(Event::LateWritesDeleted { source, writes });
     }

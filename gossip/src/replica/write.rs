@@ -4,7 +4,7 @@
 //! seen before.
 
 use crate::clock::{Hlc, Stamp};
-use crate::crdt::entry::{Entry, Value};
+use crate::crdt::entry::{Entry, EntryRef, Seen, Value};
 use crate::id::{Incarnation, Key, Origin};
 use crate::payload::Payload;
 use crate::replica::{Replica, Rule};
@@ -28,6 +28,37 @@ pub enum WriteError {
     /// The limit of tombstones is reached.
     #[error("tombstone limit reached")]
     TooManyTombstones,
+    /// The limit of bytes of the table is reached.
+    #[error("byte limit of the table reached")]
+    TooManyBytes,
+    /// The value does not belong to the key: its table, its names, or its owner differ.
+    #[error("the value does not belong to the key")]
+    Misplaced,
+}
+
+/// An upper bound of what the checked writes of a batch add to a table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Planned {
+    live: usize,
+    tombstones: usize,
+    bytes: usize,
+}
+
+impl Planned {
+    fn add<V>(&mut self, value: &Value<V>) {
+        let is_tombstone = matches!(value, Value::Tombstone | Value::Unset);
+        self.live += usize::from(!is_tombstone);
+        self.tombstones += usize::from(is_tombstone);
+        self.bytes += bytes(value);
+    }
+}
+
+/// Returns the number of bytes that a value adds to the size of its table.
+fn bytes<V>(value: &Value<V>) -> usize {
+    match value {
+        Value::Record(bytes) => bytes.len(),
+        Value::Live(_) | Value::Tombstone | Value::Unset => 0,
+    }
 }
 
 impl<V: Payload> Replica<V> {
@@ -54,11 +85,70 @@ impl<V: Payload> Replica<V> {
         value: Value<V>,
         over: Option<&Entry<V>>,
     ) -> Result<Entry<V>, WriteError> {
+        self.check_write(now, key, &value, over, Planned::default())?;
+        // After all checks, so that a refused write changes nothing. The copy was not merged, so
+        // the clock may be behind its stamp.
+        if let Some(over) = over {
+            self.clock.observe(over.stamp.hlc);
+        }
+        let stamp = self.stamp(now);
+        let mut entry = Entry::written(value, stamp, over);
+        if key.kind().is_owned() {
+            // They show which concurrent writes were lost, and an owner writes alone.
+            entry.seen = Seen::default();
+        }
+        if let Some(over) = over
+            && !self.keeps(Rule::RegistersAreReborn)
+        {
+            entry.born = over.born;
+        }
+        let won = self.map.merge(key, &entry.as_entry_ref());
+        // Its stamp is above all others, and the held entry is no tombstone. Anything else is a
+        // bug, and must not be acknowledged.
+        assert!(won, "local write of {key} at {stamp} does not beat the held entry");
+        Ok(entry)
+    }
+
+    /// Writes several values in one step: they travel in one round, so no other replica shows a part
+    /// of them.
+    ///
+    /// # Errors
+    /// The first [`WriteError`]; nothing was changed.
+    pub fn write_all(&mut self, now: Now, writes: Vec<(Key, Value<V>)>) -> Result<(), WriteError> {
+        let mut planned = Planned::default();
+        for (key, value) in &writes {
+            let over = self.map.get(*key);
+            self.check_write(now, *key, value, over.as_ref(), planned)?;
+            planned.add(value);
+        }
+        for (key, value) in writes {
+            self.write(now, key, value)?;
+        }
+        Ok(())
+    }
+
+    /// Checks everything that can refuse a write over `over`, after `planned` others.
+    fn check_write(
+        &self,
+        now: Now,
+        key: Key,
+        value: &Value<V>,
+        over: Option<&Entry<V>>,
+        planned: Planned,
+    ) -> Result<(), WriteError> {
         if !self.joined && self.keeps(Rule::WritersHaveJoined) {
             return Err(WriteError::Joining);
         }
+        // Of the stamp, only the origin decides whether the value belongs to the key.
+        let stamp = Stamp { hlc: Hlc::default(), origin: self.me };
+        let proposed = EntryRef { value: value.as_value_ref(), stamp, born: stamp, seen: &[] };
+        if key.table().is_some() && !proposed.is_valid(key) {
+            return Err(WriteError::Misplaced);
+        }
         if let Some(over) = over {
-            if over.is_tombstone() || self.is_deleted(key, over) {
+            // A register may be set again.
+            let sets = matches!((&over.value, value), (Value::Unset, Value::Record(_)));
+            if over.is_tombstone() && !sets || self.is_deleted(key, over) {
                 return Err(WriteError::Deleted);
             }
             // A held entry passed the check when it was merged. The wall clock may have been set
@@ -68,27 +158,43 @@ impl<V: Payload> Replica<V> {
                 return Err(WriteError::TooFarAhead);
             }
         }
+        self.check_room(key, value, over, planned)
+    }
+
+    /// Checks that the limits of the key's table allow the write.
+    fn check_room(
+        &self,
+        key: Key,
+        value: &Value<V>,
+        over: Option<&Entry<V>>,
+        planned: Planned,
+    ) -> Result<(), WriteError> {
+        let (size, limits) = match key.table() {
+            None => (self.map.application(), self.config.application_limits()),
+            Some(table) => (self.map.table(table), self.config.table_limits),
+        };
+        let is_new = over.is_none_or(Entry::is_tombstone);
+        let before = over.map_or(0, |over| bytes(&over.value));
         match value {
-            Value::Live(_) if over.is_none() && self.room_for_live() == 0 => {
-                return Err(WriteError::TooManyLive);
+            Value::Live(_) | Value::Record(_)
+                if is_new && size.live + planned.live >= limits.live =>
+            {
+                Err(WriteError::TooManyLive)
             }
-            Value::Tombstone if self.map.tombstones() >= self.config.tombstones_max => {
-                return Err(WriteError::TooManyTombstones);
+            Value::Record(_)
+                if size.bytes + planned.bytes + bytes(value)
+                    > limits.bytes.saturating_add(before) =>
+            {
+                Err(WriteError::TooManyBytes)
             }
-            Value::Live(_) | Value::Tombstone => {}
+            Value::Tombstone | Value::Unset
+                if size.tombstones + planned.tombstones >= limits.tombstones =>
+            {
+                Err(WriteError::TooManyTombstones)
+            }
+            Value::Unset if over.is_none() => Err(WriteError::Deleted),
+            Value::Live(_) | Value::Record(_) | Value::Tombstone | Value::Unset => Ok(()),
         }
-        // After all checks, so that a refused write changes nothing. The copy was not merged, so
-        // the clock may be behind its stamp.
-        if let Some(over) = over {
-            self.clock.observe(over.stamp.hlc);
-        }
-        let stamp = self.stamp(now);
-        let entry = Entry::written(value, stamp, over);
-        let won = self.map.merge(key, &entry.as_entry_ref());
-        // Its stamp is above all others, and the held entry is no tombstone. Anything else is a
-        // bug, and must not be acknowledged.
-        assert!(won, "local write of {key} at {stamp} does not beat the held entry");
-        Ok(entry)
     }
 
     /// Returns the number of new keys that can be written before the limit of live entries.
@@ -122,7 +228,11 @@ impl<V: Payload> Replica<V> {
         };
         let stamp =
             Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
+        let is_first = self.vector.slot(stamp.origin).is_none();
         self.vector.advance(stamp);
+        if is_first {
+            self.end_ephemeral_entries();
+        }
         stamp
     }
 }

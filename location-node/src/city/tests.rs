@@ -205,6 +205,7 @@ fn hero_patrols_then_fights_until_it_falls_for_good() {
                 Event::Bombed
                 | Event::Ended { .. }
                 | Event::Assigned { .. }
+                | Event::Answered(_)
                 | Event::Replica(_) => panic!("{event:?}"),
             }
         }

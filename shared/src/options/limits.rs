@@ -35,6 +35,10 @@ impl Costs {
 /// The buffers of a request: its headers, its body, and the connection itself.
 const CONNECTION_BYTES: u64 = 112 << 10;
 
+/// The number of entries in eight tables of the library's types at their default limits: more than
+/// there are, so that a round with all of them is never too large.
+const RECORDS_MAX: usize = 8 * (20_000 + 20_000);
+
 /// The share of the memory that one kind of thing may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
@@ -254,7 +258,7 @@ impl LimitOptions {
             // may have to stage the entries of both.
             live_max: bounds.heroes,
             tombstones_max: bounds.tombstones,
-            staged_max: 2 * (bounds.heroes + bounds.tombstones),
+            staged_max: 2 * (bounds.heroes + bounds.tombstones) + RECORDS_MAX,
             ..replica::Config::default()
         }
     }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip::{Stamp, VersionVector};
-use shared::Map;
+use gossip::{Kind, Origin, Stamp, VersionVector};
 use shared::hero::HeroId;
+use shared::{Entry, Map, Value};
 
 use crate::checker::rank::{Rank, rank};
 
@@ -36,12 +36,24 @@ impl Writes {
         }
     }
 
-    /// Returns whether the vector covers a deletion of this hero.
+    /// Records the write that made an entry.
+    ///
+    /// # Errors
+    /// Returns a stamp that names two writes.
+    pub fn note_entry(&mut self, key: HeroId, entry: &Entry) -> Result<(), String> {
+        if matches!(entry.value, Value::Unset) && !self.all.contains_key(&entry.stamp) {
+            self.deletions.entry(key).or_default().push(entry.stamp);
+        }
+        self.note(key, rank(entry))
+    }
+
+    /// Returns whether the vector covers a deletion that beats this write to the key.
     #[must_use]
-    pub fn covers_deletion(&self, key: HeroId, vector: &VersionVector) -> bool {
-        self.deletions
-            .get(&key)
-            .is_some_and(|deletions| deletions.iter().any(|deletion| vector.covers(*deletion)))
+    pub fn covers_deletion(&self, key: HeroId, write: Rank, vector: &VersionVector) -> bool {
+        let beats = |deletion: Stamp| (key.kind() == Kind::Once, deletion) >= write;
+        self.deletions.get(&key).is_some_and(|deletions| {
+            deletions.iter().any(|deletion| vector.covers(*deletion) && beats(*deletion))
+        })
     }
 
     /// Records that a replica has collected these tombstones.
@@ -56,7 +68,7 @@ impl Writes {
             .get(&key)?
             .iter()
             .filter(|deletion| self.collected.contains(deletion) && vector.covers(**deletion));
-        collected.max().map(|deletion| (true, *deletion))
+        collected.max().map(|deletion| (key.kind() == Kind::Once, *deletion))
     }
 
     /// Returns whether a write of this hero was recorded.
@@ -95,6 +107,9 @@ pub fn no_overclaim(
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
+        if key.kind() == Kind::Ephemeral && has_ended(vector, stamp.origin) {
+            continue;
+        }
         let present = map.get(*key).map(|entry| rank(&entry));
         if present.max(writes.collected(*key, vector)) < Some((*is_tombstone, *stamp)) {
             let actual =
@@ -103,6 +118,28 @@ pub fn no_overclaim(
         }
     }
     Ok(())
+}
+
+/// Checks that no ephemeral entry of an ended incarnation is held.
+///
+/// # Errors
+/// Returns the first such entry.
+pub fn no_ended_entries(map: &Map, vector: &VersionVector) -> Result<(), String> {
+    let ended = map.iter().find(|(key, entry)| {
+        key.kind() == Kind::Ephemeral && has_ended(vector, entry.stamp.origin)
+    });
+    match ended {
+        Some((key, entry)) => {
+            Err(format!("holds {key} of {}, which has ended", entry.stamp.origin))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns whether the vector shows that the incarnation has ended.
+fn has_ended(vector: &VersionVector, incarnation: Origin) -> bool {
+    let newest = vector.newest_incarnation(incarnation.node);
+    vector.has_closed(incarnation) || newest.is_some_and(|newest| newest > incarnation.incarnation)
 }
 
 /// Checks that the vector covers every held entry. After a bomb elsewhere, an uncovered entry could

@@ -4,14 +4,14 @@
 //! definition: an oracle that shared the code under test could not detect a wrong order.
 
 use gossip::Stamp;
-use shared::Entry;
+use shared::{Entry, Value};
 
-/// Tombstone flag, then stamp: a tombstone beats every live entry; among entries of one kind the
-/// later stamp wins.
+/// Tombstone flag, then stamp: a tombstone beats every other entry; among entries of one kind the
+/// later stamp wins. An unset register is no tombstone in this sense.
 pub type Rank = (bool, Stamp);
 
 /// Returns the rank of an entry.
 #[must_use]
 pub fn rank(entry: &Entry) -> Rank {
-    (entry.is_tombstone(), entry.stamp)
+    (matches!(entry.value, Value::Tombstone), entry.stamp)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gossip::{Kind, Stamp};
 use shared::Map;
 use shared::hero::HeroId;
 
@@ -27,24 +28,34 @@ impl Survivors {
     /// tombstone. Where replicas lose entries, a deletion may be undone: a replica that lost the
     /// tombstone covers it, and passes on nothing.
     pub fn note_if(&mut self, map: &Map, is_checked: impl Fn(bool) -> bool) {
-        let ranks = map.iter().map(|(key, entry)| (key, rank(&entry)));
-        ranks.filter(|(_, rank)| is_checked(rank.0)).for_each(|(key, rank)| self.note(key, rank));
+        // Ephemeral entries end without a write.
+        let lasting = map.iter().filter(|(key, _)| key.kind() != Kind::Ephemeral);
+        lasting
+            .filter(|(_, entry)| is_checked(entry.is_tombstone()))
+            .for_each(|(key, entry)| self.note(key, rank(&entry)));
+    }
+
+    /// Drops the owned entries that members have closed without having seen them: they are replaced
+    /// by those of the closing members.
+    pub fn without_owned_orphans(mut self, is_orphan: impl Fn(Stamp) -> bool) -> Self {
+        self.0.retain(|key, (_, stamp)| !key.kind().is_owned() || !is_orphan(*stamp));
+        self
     }
 
     /// Checks each recorded write. `held` returns the rank of the entry held under a key; `deleted`
-    /// returns whether a missing hero was legitimately deleted.
+    /// returns whether a missing key was legitimately deleted by a write that beats this one.
     ///
     /// # Errors
     /// Returns the first lost write.
     pub fn all_held(
         &self,
         held: impl Fn(HeroId) -> Option<Rank>,
-        deleted: impl Fn(HeroId) -> bool,
+        deleted: impl Fn(HeroId, Rank) -> bool,
     ) -> Result<(), String> {
         for (key, highest) in &self.0 {
             let lost = match held(*key) {
                 Some(held) => held < *highest,
-                None => !deleted(*key),
+                None => !deleted(*key, *highest),
             };
             if lost {
                 return Err(format!(
@@ -67,10 +78,10 @@ mod tests {
         let mut survivors = Survivors::default();
         survivors.note_all(&map_with(stamp("a", 10)));
         survivors.note(KEY, (false, stamp("a", 9)));
-        assert!(survivors.all_held(|_| Some((false, stamp("a", 10))), |_| false).is_ok());
-        assert!(survivors.all_held(|_| Some((false, stamp("b", 11))), |_| false).is_ok());
-        assert!(survivors.all_held(|_| Some((false, stamp("a", 9))), |_| true).is_err());
-        assert!(survivors.all_held(|_| None, |_| true).is_ok());
-        assert!(survivors.all_held(|_| None, |_| false).is_err());
+        assert!(survivors.all_held(|_| Some((false, stamp("a", 10))), |_, _| false).is_ok());
+        assert!(survivors.all_held(|_| Some((false, stamp("b", 11))), |_, _| false).is_ok());
+        assert!(survivors.all_held(|_| Some((false, stamp("a", 9))), |_, _| true).is_err());
+        assert!(survivors.all_held(|_| None, |_, _| true).is_ok());
+        assert!(survivors.all_held(|_| None, |_, _| false).is_err());
     }
 }

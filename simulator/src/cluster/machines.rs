@@ -85,6 +85,7 @@ impl Cluster {
                     self.oracle.answered(self.now, incarnation, ticket, &reply);
                     self.on_reply(reply);
                 }
+                Output::Answered(answered) => self.on_answered(number, &answered),
                 Output::Unused => {}
             }
         }

@@ -27,6 +27,7 @@ impl Cluster {
                 let action = self.action(&request);
                 self.ask(action);
             }
+            Action::Ask { node, ask } => self.ask_type(node, &ask),
             Action::Bomb(city) => {
                 let city = Some(self.processes[city].name);
                 self.ask(request::Bomb { city });

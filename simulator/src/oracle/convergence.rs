@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gossip::{Origin, VersionVector};
+use gossip::{Origin, Stamp, VersionVector};
 use shared::Replica;
 
 use super::Oracle;
@@ -30,8 +30,14 @@ impl Oracle {
         for process in processes.running() {
             let (map, vector) = (process.replica().map(), process.replica().vector());
             let verdict = claims::no_overclaim(&self.writes, map, vector, &held)
-                .and_then(|()| claims::no_underclaim(map, vector));
+                .and_then(|()| claims::no_underclaim(map, vector))
+                .and_then(|()| claims::no_ended_entries(map, vector));
             self.claim(at, "claims", process.me, verdict);
+        }
+        let runs = |origin| processes.members().any(|process| process.me == origin);
+        for process in processes.members() {
+            let verdict = self.increments.check(process.replica().map().records(), runs);
+            self.claim(at, "counters", process.me, verdict);
         }
         self.verdict()
     }
@@ -56,7 +62,12 @@ impl Oracle {
                 survivors.note(*key, (*is_tombstone, *stamp));
             }
         }
-        (survivors, vectors)
+        let is_orphan = |stamp: Stamp| {
+            processes.running().map(Process::replica).any(|replica| {
+                replica.vector().has_closed(stamp.origin) && !replica.has_seen(stamp)
+            })
+        };
+        (survivors.without_owned_orphans(is_orphan), vectors)
     }
 
     /// Checks that every member holds each write of the survivors, or a later one.
@@ -72,7 +83,7 @@ impl Oracle {
         for process in processes.members() {
             let replica = process.replica();
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let deleted = |key| self.writes.covers_deletion(key, replica.vector());
+            let deleted = |key, write| self.writes.covers_deletion(key, write, replica.vector());
             survivors.all_held(held, deleted).map_err(|text| Violation {
                 at,
                 claim: "survival",

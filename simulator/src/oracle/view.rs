@@ -27,7 +27,8 @@ pub(crate) fn matches_replicas(
             .filter_map(|row| Some((row.id, Entry::clone(row.cells[index].as_ref()?))));
         let shown = shown.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
         let held = process.replica().map().iter();
-        let held = held.filter(|(_, entry)| !entry.is_tombstone()).collect::<BTreeMap<_, _>>();
+        let held = held.filter(|(key, entry)| key.table().is_none() && !entry.is_tombstone());
+        let held = held.collect::<BTreeMap<_, _>>();
         if shown != held {
             return Err(format!(
                 "dispatch shows {} heroes of {}, which holds {}, or the entries differ",

@@ -18,6 +18,7 @@ impl fmt::Display for Action {
                 write!(f, "assign hero #{hero} to place #{to}")
             }
             Self::Request(Request::Terminate { hero }) => write!(f, "terminate hero #{hero}"),
+            Self::Ask { node, ask } => write!(f, "at node {node}: {ask:?}"),
             Self::Bomb(city) => write!(f, "bomb node {city}"),
             Self::Cut { a, b, both, silent, lasts } => {
                 let (arrow, how) =

@@ -8,12 +8,13 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Action, Noise, Plan, Request, Step};
+use super::{Action, Ask, Noise, Plan, Request, Step};
 
-/// The generators of kinds of faults that were added later, so that the plans of earlier seeds
-/// stay as they are apart from these faults.
+/// The generators of kinds of steps that were added later, so that the plans of earlier seeds stay
+/// as they are apart from these steps.
 const CLONES: u64 = 2;
 const FAULTY: u64 = 3;
+const TYPES: u64 = 5;
 
 fn later_rng(seed: u64, kind: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -73,6 +74,7 @@ impl Plan {
             }
         }
         plan.add_clones(&mut later_rng(seed, CLONES), nodes);
+        plan.add_asks(&mut later_rng(seed, TYPES), nodes);
         plan.steps.sort_by_key(|step| step.at);
         // Two processes of one name detect each other only through nodes that gossip with either of
         // them.
@@ -116,6 +118,19 @@ impl Plan {
         self.steps.push(Step { at, action: Action::Clone { city, side, lasts } });
     }
 
+    /// Adds requests to the library's types, to two of three plans.
+    fn add_asks(&mut self, rng: &mut ChaCha8Rng, nodes: usize) {
+        if rng.random_bool(1.0 / 3.0) {
+            return;
+        }
+        for _ in 0..rng.random_range(0..100) {
+            let at = self.fault_phase.mul_f64(rng.random_range(0.0..1.0));
+            let node = rng.random_range(0..nodes);
+            let ask = draw_ask(rng);
+            self.steps.push(Step { at, action: Action::Ask { node, ask } });
+        }
+    }
+
     /// Returns whether replicas lose entries or lie. Then only what the cluster comes to in the end
     /// is checked.
     #[must_use]
@@ -128,10 +143,27 @@ impl Plan {
     /// Returns a plan without faults that contains only user requests.
     #[must_use]
     pub fn without_faults(seed: u64) -> Self {
-        let is_request = |step: &Step| matches!(step.action, Action::Request(_));
+        let is_request =
+            |step: &Step| matches!(step.action, Action::Request(_) | Action::Ask { .. });
         let mut plan = Self::draw(seed, Some(4));
         plan.steps.retain(is_request);
         Self { noise: Noise::none(), ..plan }
+    }
+}
+
+fn draw_ask(rng: &mut ChaCha8Rng) -> Ask {
+    let number = rng.random_range(0..4);
+    match rng.random_range(0..16) {
+        0..4 => Ask::Add { counter: number, amount: rng.random_range(-9..10) },
+        4 | 5 => Ask::Insert { element: number },
+        6 => Ask::Remove { element: number },
+        7 | 8 => Ask::Put { key: number },
+        9 => Ask::Delete { key: number },
+        10..12 => Ask::Say { room: number },
+        12 => Ask::Track { key: number },
+        13 => Ask::Untrack { place: number },
+        14 => Ask::Register { number },
+        _ => Ask::Release { number },
     }
 }
 

@@ -1,13 +1,17 @@
 //! The actions of a small world, and the budget that limits them.
 
+use gossip::Kind;
+
 /// The remaining number of actions of each kind. Each additional unit multiplies the number of
 /// states.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
-    /// Heroes. Replica `a` writes the first one, which all replicas hold from the start; replica
-    /// `b` may write the second.
+    /// Keys. Replica `a` writes the first one, which all replicas hold from the start; replica `b`
+    /// may write the second. Each replica has its own owned keys.
     pub keys: u8,
-    /// Writes of a held hero, or of the second hero.
+    /// The kind of the first key's table, and that of the second one's.
+    pub kinds: [Kind; 2],
+    /// Writes of a held hero, of the second hero, of a register, or of an owned key.
     pub writes: u8,
     /// Deletions.
     pub deletions: u8,
@@ -21,6 +25,21 @@ pub struct Budget {
     pub doubles: u8,
     /// Members forgotten.
     pub forgets: u8,
+}
+
+impl Budget {
+    /// One hero that all replicas hold, and no actions.
+    pub const NOTHING: Self = Self {
+        keys: 1,
+        kinds: [Kind::Once; 2],
+        writes: 0,
+        deletions: 0,
+        rounds: 0,
+        slow_rounds: 0,
+        bombs: 0,
+        doubles: 0,
+        forgets: 0,
+    };
 }
 
 /// An action. Replicas, heroes and messages in flight are identified by number.

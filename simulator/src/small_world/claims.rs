@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use gossip::Stamp;
 use gossip::replica::Rules;
-use shared::Replica;
+use shared::{Map, Replica};
 
 use super::world::{NAMES, World};
 use crate::checker::rank::rank;
@@ -33,6 +34,7 @@ impl World {
             let claims = claims::no_overclaim(&self.writes, replica.map(), replica.vector(), &held);
             claims
                 .and(claims::no_underclaim(replica.map(), replica.vector()))
+                .and(claims::no_ended_entries(replica.map(), replica.vector()))
                 .map_err(|text| format!("{}: {text}", replica.me()))?;
         }
         let replicas =
@@ -52,6 +54,12 @@ impl World {
         self.running()
             .filter(|(_, replica)| !self.is_superseded(replica))
             .for_each(|(_, replica)| survivors.note_all(replica.map()));
+        let is_orphan = |stamp: Stamp| {
+            self.running().any(|(_, replica)| {
+                replica.vector().has_closed(stamp.origin) && !replica.has_seen(stamp)
+            })
+        };
+        let survivors = survivors.without_owned_orphans(is_orphan);
         let mut before = None;
         // Limits the passes, so that a world that never settles fails the checks below instead of
         // looping.
@@ -59,7 +67,7 @@ impl World {
             let now: Vec<_> = world
                 .running()
                 .map(|(_, replica)| {
-                    (replica.summary(), replica.map().tombstones(), replica.horizon().clone())
+                    (replica.summary(), tombstones(replica.map()), replica.horizon().clone())
                 })
                 .collect();
             if before.as_ref() == Some(&now) {
@@ -81,14 +89,14 @@ impl World {
                 ));
             }
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let survived =
-                survivors.all_held(held, |key| world.writes.covers_deletion(key, replica.vector()));
+            let deleted = |key, write| world.writes.covers_deletion(key, write, replica.vector());
+            let survived = survivors.all_held(held, deleted);
             survived.map_err(|text| format!("after healing: {}: {text}", replica.me()))?;
             // Collection needs proofs of all members, so tombstones may stay if a process has
             // halted or a second one runs.
             if world.running().count() == NAMES.len()
                 && replica.joined()
-                && replica.map().tombstones() > 0
+                && tombstones(replica.map()) > 0
             {
                 return Err(format!(
                     "after healing: {} keeps a tombstone that every replica has seen",
@@ -98,4 +106,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Returns the number of tombstones in all tables.
+fn tombstones(map: &Map) -> usize {
+    map.tombstones() + map.tables().map(|(_, size)| size.tombstones).sum::<usize>()
 }

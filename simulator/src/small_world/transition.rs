@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use gossip::Kind;
 use gossip::replica::Rules;
-use shared::{Envelope, Replica, Value};
+use shared::{Envelope, Replica};
 
 use super::action::{Action, Budget};
-use super::world::{World, hero, key};
+use super::world::World;
 
 impl World {
     /// Returns all possible actions.
@@ -16,23 +17,26 @@ impl World {
         if self.violation.is_some() {
             return Vec::new();
         }
-        let Budget { keys, writes, deletions, rounds, slow_rounds, bombs, doubles, forgets } =
-            self.budget;
+        let Budget {
+            keys, writes, deletions, rounds, slow_rounds, bombs, doubles, forgets, ..
+        } = self.budget;
         let mut actions: Vec<Action> = (0..self.under_way.len()).map(Action::Deliver).collect();
         for (node, replica) in self.running() {
             for number in 0..keys {
-                let held = replica.map().rank(key(number));
-                let is_live = held.is_some_and(|held| !held.is_tombstone);
+                let key = self.key(node, number);
+                let held = replica.map().get(key);
+                let is_live = held.as_ref().is_some_and(|held| !held.is_tombstone());
                 // Only replica `b` creates the second hero, and only once.
                 let second = number == 1
                     && node == 1
                     && held.is_none()
                     && self.writes.len() < 64
-                    && !self.writes.contains(key(1));
-                if writes > 0 && replica.joined() && (is_live || second) {
+                    && !self.writes.contains(key);
+                let can_write = is_live || second || key.kind() != Kind::Once;
+                if writes > 0 && replica.joined() && can_write {
                     actions.push(Action::Write(node, number));
                 }
-                if deletions > 0 && replica.joined() && is_live {
+                if deletions > 0 && replica.joined() && is_live && !key.kind().is_owned() {
                     actions.push(Action::Delete(node, number));
                 }
             }
@@ -58,11 +62,11 @@ impl World {
         match action {
             Action::Write(node, number) => {
                 world.budget.writes -= 1;
-                world.write(node, number, hero());
+                world.set(node, number);
             }
             Action::Delete(node, number) => {
                 world.budget.deletions -= 1;
-                world.write(node, number, Value::Tombstone);
+                world.delete(node, number);
             }
             Action::Round(puller, source) => {
                 world.budget.rounds -= 1;

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::replica::{Config, Rules};
-use gossip::{Incarnation, NodeName, Now, Origin, UnixMillis};
+use gossip::{Incarnation, Kind, NodeName, Now, Origin, Record, Table, UnixMillis};
 use shared::hero::{Hero, HeroId};
 use shared::{Envelope, Replica, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::action::Budget;
 use crate::checker::claims::Writes;
-use crate::checker::rank::rank;
 
 const EPOCH_MS: u64 = 1_790_000_000_000;
 /// The seconds before a new incarnation starts, and before it acts; longer than any accepted drift.
 const LATER: u64 = 10;
+/// The names in the records.
+const GROUP: &str = "group";
+const NAME: &str = "name";
 /// The names of the replicas.
 pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -64,7 +66,7 @@ impl World {
             let now = world.now();
             world.change(node, |replica| replica.tick(now));
         }
-        world.write(0, 0, hero());
+        world.set(0, 0);
         world.all_pull(rules);
         world.all_pull(rules);
         assert!(world.check().is_ok(), "{:?}", world.check());
@@ -121,7 +123,7 @@ impl World {
         if replica.map().changes() != changes {
             let writes = Arc::make_mut(&mut self.writes);
             for (_, key, entry) in replica.map().changed_since(changes) {
-                if let Err(violation) = writes.note(key, rank(&entry)) {
+                if let Err(violation) = writes.note_entry(key, &entry) {
                     self.violation.get_or_insert(violation);
                 }
             }
@@ -129,19 +131,38 @@ impl World {
         result
     }
 
-    pub(super) fn write(&mut self, node: usize, number: u8, value: Value) {
-        let now = self.now();
-        let written = self.change(node, |replica| replica.write(now, key(number), value));
-        written.expect("a joined replica may write a live hero");
+    /// Returns the key with this number, as this replica writes it.
+    pub(super) fn key(&self, node: usize, number: u8) -> HeroId {
+        let kind = self.budget.kinds[usize::from(number)];
+        let table = Table::new(kind, number);
+        match kind {
+            Kind::Once => HeroId::from_bytes([number; 16]),
+            Kind::Register => table.register(GROUP, NAME),
+            Kind::Lasting | Kind::Ephemeral => table.owned(GROUP, self.node(node).me(), 0),
+        }
     }
-}
 
-pub(super) fn key(number: u8) -> HeroId {
-    HeroId::from_bytes([number; 16])
-}
+    pub(super) fn set(&mut self, node: usize, number: u8) {
+        let key = self.key(node, number);
+        let record = Record { group: GROUP, name: NAME, content: b"" };
+        let value = match key.kind() {
+            Kind::Once => Value::Live(Hero::new("Granite".into())),
+            kind => Value::Record(record.encode(kind)),
+        };
+        self.write(node, key, value);
+    }
 
-pub(super) fn hero() -> Value {
-    Value::Live(Hero::new("Granite".into()))
+    pub(super) fn delete(&mut self, node: usize, number: u8) {
+        let key = self.key(node, number);
+        let is_register = key.kind() == Kind::Register;
+        self.write(node, key, if is_register { Value::Unset } else { Value::Tombstone });
+    }
+
+    fn write(&mut self, node: usize, key: HeroId, value: Value) {
+        let now = self.now();
+        let written = self.change(node, |replica| replica.write(now, key, value));
+        written.expect("a joined replica may write this key");
+    }
 }
 
 fn digest(value: &impl Hash) -> u64 {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use crate::fixtures::{THREE, name, view};
-use crate::request::{Action, Operation as _, ReadView, Reply, RequestError};
+use crate::request::{Action, Command, Operation as _, ReadView, Reply, RequestError};
 use crate::web::{
     AccessPolicy, DispatchHandle, LauncherClient, Limits, Settings, Tokens, router as build,
 };
@@ -113,7 +113,7 @@ impl Site {
         let (changes, permits) = (Arc::clone(&executed), Arc::clone(&released));
         responder.show(Arc::new(view(&THREE, 100_000)));
         tokio::spawn(async move {
-            while let Some(request) = requests.recv().await {
+            while let Some(Command::Request(request)) = requests.recv().await {
                 if let Action::ReadView(_) = request.action {
                     let view = Arc::new(view(&THREE, 100_000));
                     responder.reply(request.ticket, Ok(ReadView::into_reply(view)));

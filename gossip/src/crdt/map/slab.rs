@@ -1,6 +1,8 @@
 //! The storage of a map's records: lists of bounded size, so that growing the map moves only the
 //! last one.
 
+use std::sync::Arc;
+
 use crate::crdt::map::index::SlotId;
 use crate::id::Key;
 use crate::payload::Payload;
@@ -26,13 +28,21 @@ pub(super) struct Record<V: Payload> {
     /// The number of the change that stored it.
     pub(super) change: u64,
     pub(super) seen: Box<[Mark]>,
-    /// `None` for a tombstone.
-    pub(super) value: Option<V::Stored>,
+    pub(super) value: Stored<V>,
+}
+
+/// The content of an entry as a map stores it.
+#[derive(Clone, Debug)]
+pub(super) enum Stored<V: Payload> {
+    Live(V::Stored),
+    Tombstone,
+    Record(Arc<[u8]>),
+    Unset,
 }
 
 impl<V: Payload> Record<V> {
     pub(super) fn is_tombstone(&self) -> bool {
-        self.value.is_none()
+        matches!(self.value, Stored::Tombstone | Stored::Unset)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 30] = [
+    let scenarios: [(Rule, fn()); 36] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -101,6 +101,18 @@ fn each_broken_rule_fails_its_scenario() {
             Rule::LateWritesAreDeleted,
             super::collection::late_write_to_deleted_key_gets_new_tombstone,
         ),
+        (Rule::RegistersAreReborn, super::tables::register_set_over_uncollected_deletion_is_kept),
+        (
+            Rule::OlderWritesToRegistersLose,
+            super::tables::older_write_to_unset_register_loses_without_new_deletion,
+        ),
+        (Rule::OwnedEntriesAreKept, super::tables::full_round_keeps_owned_entries),
+        (Rule::EphemeralEntriesEnd, super::tables::ephemeral_entries_end_with_their_incarnation),
+        (
+            Rule::OwnedOrphansAreDropped,
+            super::tables::owned_orphans_are_replaced_by_those_of_the_closing_members,
+        ),
+        (Rule::RingsKeepTheNewest, super::tables::rings_keep_the_newest_of_closed_incarnations),
         (
             Rule::OldIncarnationsAreFenced,
             super::retirement::round_from_fenced_incarnation_is_refused,

@@ -1,0 +1,87 @@
+//! The entries of owned tables: their incarnation alone writes them, and some end with it.
+//!
+//! Invariants: an entry of an ephemeral table is held only while no later incarnation of its owner's
+//! node is known, and the node is not forgotten. This depends on the version vector alone, so equal
+//! vectors still mean equal maps, and no tombstone is needed. A lasting entry of a closed incarnation
+//! is the one that the closing members had.
+
+use crate::crdt::horizon::Horizon;
+use crate::crdt::version_vector::VersionVector;
+use crate::id::{Key, Origin};
+use crate::payload::Payload;
+use crate::replica::retire::has_seen;
+use crate::replica::{Event, Replica, Rule};
+use crate::table::{Kind, RING_KEPT, Table};
+
+impl<V: Payload> Replica<V> {
+    /// Removes the ephemeral entries of ended incarnations. Must be called whenever the vector has
+    /// changed, except by a write of an incarnation that has written before.
+    pub(super) fn end_ephemeral_entries(&mut self) {
+        let any_ephemeral = self.map.tables().any(|(table, _)| table.kind() == Kind::Ephemeral);
+        if !any_ephemeral || !self.keeps(Rule::EphemeralEntriesEnd) {
+            return;
+        }
+        let ended: Vec<Origin> =
+            self.map.origins().filter(|origin| self.vector.has_ended(*origin)).collect();
+        for origin in ended {
+            let written = self.map.written_by(origin).map(|(key, _)| key);
+            let keys: Vec<Key> = written.filter(|key| key.kind() == Kind::Ephemeral).collect();
+            keys.into_iter().for_each(|key| self.map.remove(key));
+        }
+    }
+
+    /// Removes the entries of closed incarnations that are not among the newest of their group, in
+    /// tables that are rings. Must be called whenever incarnations have been closed.
+    ///
+    /// All members have the same entries of closed incarnations, and the newest of those that were
+    /// newest before are the newest of all. So equal vectors still mean equal maps.
+    pub(super) fn prune_rings(&mut self) {
+        if !self.keeps(Rule::RingsKeepTheNewest) {
+            return;
+        }
+        let rings: Vec<Table> =
+            self.map.tables().map(|(table, _)| table).filter(|table| table.is_ring()).collect();
+        let mut pruned = Vec::new();
+        for table in rings {
+            let closed = self.map.records().range(table.keys()).filter_map(|(key, stamp, _)| {
+                self.vector.has_closed(stamp.origin).then_some((key.group(), stamp, key))
+            });
+            let mut closed: Vec<_> = closed.collect();
+            closed.sort_unstable();
+            for group in closed.chunk_by(|(one, ..), (other, ..)| one == other) {
+                let excess = group.len().saturating_sub(RING_KEPT);
+                pruned.extend(group[..excess].iter().map(|(.., key)| *key));
+            }
+        }
+        pruned.into_iter().for_each(|key| self.map.remove(key));
+    }
+
+    /// Before a full round is merged, removes the owned entries that its source has not seen and
+    /// whose incarnation it has closed, so that those of the closing members replace them. Returns
+    /// their keys, sorted.
+    ///
+    /// They cannot be adopted like other orphans: their keys belong to the closed incarnation.
+    pub(super) fn drop_owned_orphans(
+        &mut self,
+        source: Origin,
+        vector: &VersionVector,
+        horizon: &Horizon,
+    ) -> Vec<Key> {
+        if !self.keeps(Rule::OwnedOrphansAreDropped) {
+            return Vec::new();
+        }
+        let origins = self.map.origins().filter(|origin| vector.has_closed(*origin));
+        let written = origins.flat_map(|origin| self.map.written_by(origin));
+        let mut dropped: Vec<Key> = written
+            .filter(|(key, entry)| key.kind().is_owned() && !has_seen(vector, horizon, entry.stamp))
+            .map(|(key, _)| key)
+            .collect();
+        // A deterministic order, since each removal gets a change number.
+        dropped.sort_unstable();
+        dropped.iter().for_each(|key| self.map.remove(*key));
+        if !dropped.is_empty() {
+            self.event(Event::OrphansDropped { source, writes: dropped.len() });
+        }
+        dropped
+    }
+}

@@ -1,0 +1,144 @@
+//! Requests to the types of one node, as data: for machines, whose inputs they are.
+
+use crate::clock::Stamp;
+use crate::id::Origin;
+use crate::payload::Payload;
+use crate::replica::Replica;
+use crate::time::Now;
+use crate::types::counter::{self, Counter, CounterError};
+use crate::types::names::{self, NameError, Registration};
+use crate::types::presence::{self, Present};
+use crate::types::room::{self, Message, RoomError};
+use crate::types::{TypeError, registers, set};
+
+/// A write to one of the types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields are named as the parameters of the functions")]
+pub enum Request {
+    /// See [`counter::add`].
+    Add { counter: String, amount: i64 },
+    /// See [`set::add`].
+    Insert { set: String, element: String },
+    /// See [`set::remove`].
+    Remove { set: String, element: String },
+    /// See [`registers::write`].
+    Write { table: String, batch: registers::Batch },
+    /// See [`room::send`].
+    Send { room: String, sender: String, text: String, reply_to: Option<Stamp> },
+    /// See [`presence::track`].
+    Track { topic: String, key: String, meta: Vec<u8> },
+    /// See [`presence::update`].
+    Update { topic: String, place: u16, meta: Vec<u8> },
+    /// See [`presence::untrack`].
+    Untrack { topic: String, place: u16 },
+    /// See [`names::register`].
+    Register { name: String, value: Vec<u8> },
+    /// See [`names::release`].
+    Release { name: String },
+}
+
+/// The result of a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The new value of the counter.
+    Counted(Counter),
+    /// True if the element was absent.
+    Inserted(bool),
+    /// True if the element was present.
+    Removed(bool),
+    /// All writes of the batch were made.
+    Written,
+    /// The message that was sent.
+    Sent(Message),
+    /// The entry of whom is tracked now.
+    Tracked(Present),
+    /// The place was changed or emptied.
+    Replaced,
+    /// The registration.
+    Registered(Registration),
+    /// The name is free.
+    Released,
+}
+
+/// The reason why a [`Request`] was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// A write to a set, a table or a topic was refused.
+    #[error(transparent)]
+    Type(#[from] TypeError),
+    /// A counter was not changed.
+    #[error(transparent)]
+    Counter(#[from] CounterError),
+    /// A message was not sent.
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    /// A name was not registered or released.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl RequestError {
+    /// Returns the error that all types have in common, if it is the reason.
+    #[must_use]
+    pub fn common(&self) -> Option<TypeError> {
+        match self {
+            Self::Type(error)
+            | Self::Counter(CounterError::Refused(error))
+            | Self::Room(RoomError::Refused(error))
+            | Self::Name(NameError::Refused(error)) => Some(*error),
+            Self::Counter(_) | Self::Room(_) | Self::Name(_) => None,
+        }
+    }
+}
+
+impl Request {
+    /// Executes the request. `random` makes a tag unique; `is_up` returns whether an incarnation is
+    /// reachable.
+    ///
+    /// # Errors
+    /// [`RequestError`]; nothing was changed.
+    pub fn execute<V: Payload>(
+        self,
+        replica: &mut Replica<V>,
+        now: Now,
+        random: u64,
+        is_up: impl Fn(Origin) -> bool,
+    ) -> Result<Done, RequestError> {
+        Ok(match self {
+            Self::Add { counter, amount } => {
+                Done::Counted(counter::add(replica, now, &counter, amount)?)
+            }
+            Self::Insert { set, element } => {
+                Done::Inserted(set::add(replica, now, &set, &element, random)?)
+            }
+            Self::Remove { set, element } => {
+                Done::Removed(set::remove(replica, now, &set, &element)?)
+            }
+            Self::Write { table, batch } => {
+                registers::write(replica, now, &table, &batch)?;
+                Done::Written
+            }
+            Self::Send { room, sender, text, reply_to } => {
+                Done::Sent(room::send(replica, now, &room, &sender, &text, reply_to)?)
+            }
+            Self::Track { topic, key, meta } => {
+                Done::Tracked(presence::track(replica, now, &topic, &key, &meta)?)
+            }
+            Self::Update { topic, place, meta } => {
+                presence::update(replica, now, &topic, place, &meta)?;
+                Done::Replaced
+            }
+            Self::Untrack { topic, place } => {
+                presence::untrack(replica, now, &topic, place)?;
+                Done::Replaced
+            }
+            Self::Register { name, value } => {
+                Done::Registered(names::register(replica, now, &name, &value, is_up)?)
+            }
+            Self::Release { name } => {
+                names::release(replica, now, &name)?;
+                Done::Released
+            }
+        })
+    }
+}

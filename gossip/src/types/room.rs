@@ -1,0 +1,169 @@
+//! Chat rooms: the newest messages of all nodes, in causal order, in bounded memory.
+//!
+//! Each incarnation has a ring of [`KEPT`] places for each room and overwrites its own oldest
+//! message. A room shows the newest [`KEPT`] messages of all rings.
+//!
+//! - **Concurrency:** an incarnation alone writes its ring, so messages never conflict.
+//! - **Order:** messages are sorted by their stamps. A reply is stamped after its question, and is
+//!   never shown before it, since rounds are merged whole.
+//! - **Restart, bomb:** messages that another node has received stay. A new incarnation has a ring of
+//!   its own, since it may not remember the newest messages of the earlier one.
+//! - **Partition:** both sides talk. After the partition each room has the newest messages of both.
+//! - **Growth:** no message is deleted, so there are no tombstones. Of the rings of ended
+//!   incarnations together, the newest [`KEPT`] messages of a room are kept.
+//!
+//! Invariant: two replicas with equal vectors show the same messages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Stamp;
+use crate::crdt::entry::Value;
+use crate::crdt::records::Records;
+use crate::payload::Payload;
+use crate::replica::Replica;
+use crate::table::{Kind, RING, Record, Table};
+use crate::time::Now;
+use crate::types::{TypeError, check_name, decoded, encoded};
+
+/// The table of all messages.
+pub const TABLE: Table = Table::new(Kind::Lasting, RING.start);
+
+/// The number of messages of a room that are kept.
+pub const KEPT: usize = crate::table::RING_KEPT;
+/// The size limit of a text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 1_024;
+/// The number of messages that one sender may send at one node within [`RATE_MS`].
+pub const RATE: usize = 10;
+/// The time in which a sender may send [`RATE`] messages, in milliseconds.
+pub const RATE_MS: u64 = 1_000;
+
+/// A message. Its stamp identifies it and gives its place in the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The stamp.
+    pub stamp: Stamp,
+    /// The name that the sender has given.
+    pub sender: String,
+    /// The text.
+    pub text: String,
+    /// The message to which this one replies.
+    pub reply_to: Option<Stamp>,
+}
+
+/// The reason why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoomError {
+    /// The text is empty or too long.
+    #[error("a text must have 1 to {TEXT_BYTES_MAX} bytes, not {bytes}")]
+    Text {
+        /// The number of bytes.
+        bytes: usize,
+    },
+    /// The sender has sent too many messages.
+    #[error("a sender may send {RATE} messages a second")]
+    TooFast {
+        /// The time until the next message is accepted, in milliseconds.
+        retry_ms: u64,
+    },
+    /// The room does not show the message to which this one replies.
+    #[error("the room has no such message to reply to")]
+    UnknownMessage,
+    /// The write was refused.
+    #[error(transparent)]
+    Refused(#[from] TypeError),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Content {
+    /// The number of the message in its ring, from 0.
+    number: u64,
+    sender: String,
+    text: String,
+    reply_to: Option<Stamp>,
+}
+
+/// Sends a message. Returns it.
+///
+/// # Errors
+/// [`RoomError`]; nothing was changed.
+pub fn send<V: Payload>(
+    replica: &mut Replica<V>,
+    now: Now,
+    room: &str,
+    sender: &str,
+    text: &str,
+    reply_to: Option<Stamp>,
+) -> Result<Message, RoomError> {
+    check_name(room)?;
+    check_name(sender)?;
+    if !(1..=TEXT_BYTES_MAX).contains(&text.len()) {
+        return Err(RoomError::Text { bytes: text.len() });
+    }
+    let me = replica.me();
+    let messages = held(replica.map().records(), room);
+    let mine = || messages.iter().filter(|(stamp, _)| stamp.origin == me);
+    let recent: Vec<Stamp> = mine()
+        .filter(|(stamp, content)| {
+            content.sender == sender && stamp.hlc.wall.0 + RATE_MS > now.wall.0
+        })
+        .map(|(stamp, _)| *stamp)
+        .collect();
+    if recent.len() >= RATE {
+        let oldest = recent.iter().min().map_or(now.wall.0, |oldest| oldest.hlc.wall.0);
+        let retry_ms = (oldest + RATE_MS).saturating_sub(now.wall.0).clamp(1, RATE_MS);
+        return Err(RoomError::TooFast { retry_ms });
+    }
+    if let Some(question) = reply_to
+        && !messages.iter().any(|(stamp, _)| *stamp == question)
+    {
+        return Err(RoomError::UnknownMessage);
+    }
+    let number = mine().map(|(_, content)| content.number + 1).max().unwrap_or(0);
+    let content = Content { number, sender: sender.into(), text: text.into(), reply_to };
+    let record = Record { group: room, name: "", content: &encoded(&content) };
+    let place = u16::try_from(number % KEPT as u64).expect("rings are short");
+    let value = Value::Record(record.encode(Kind::Lasting));
+    let entry = replica.write(now, TABLE.owned(room, me, place), value).map_err(TypeError::from)?;
+    let Content { sender, text, .. } = content;
+    Ok(Message { stamp: entry.stamp, sender, text, reply_to })
+}
+
+/// Returns the newest messages of a room, at most `limit` and [`KEPT`], oldest first.
+#[must_use]
+pub fn recent(records: &Records, room: &str, limit: usize) -> Vec<Message> {
+    let held = held(records, room);
+    let skipped = held.len().saturating_sub(limit.min(KEPT));
+    let message = |(stamp, content)| {
+        let Content { sender, text, reply_to, .. } = content;
+        Message { stamp, sender, text, reply_to }
+    };
+    held.into_iter().skip(skipped).map(message).collect()
+}
+
+/// Returns the names of all rooms that have messages, with the numbers of the messages shown.
+#[must_use]
+pub fn list(records: &Records) -> BTreeMap<String, usize> {
+    let mut rooms: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, _, bytes) in records.range(TABLE.keys()) {
+        if let Ok(record) = Record::decode(bytes, Kind::Lasting) {
+            let shown = rooms.entry(record.group.to_owned()).or_default();
+            *shown = KEPT.min(*shown + 1);
+        }
+    }
+    rooms
+}
+
+/// Returns the messages that the map holds of a room, sorted by stamp.
+fn held(records: &Records, room: &str) -> Vec<(Stamp, Content)> {
+    let records = records.range(TABLE.group(room));
+    let mut held: Vec<(Stamp, Content)> = records
+        .filter_map(|(_, stamp, bytes)| {
+            let record = Record::decode(bytes, Kind::Lasting).ok()?;
+            (record.group == room).then_some((stamp, decoded(record.content)?))
+        })
+        .collect();
+    held.sort_unstable_by_key(|(stamp, _)| *stamp);
+    held
+}
