@@ -10,7 +10,8 @@ use gossip::link::{
 };
 use gossip::replica::{Config, Event};
 use gossip::{
-    Application, Intensity, Key, Member, MemberEvent, NodeName, Plain, Roster, Value, Write, wire,
+    Application, Intensity, Key, Member, MemberCommand, MemberEvent, NodeName, Plain, Roster,
+    Value, Write, wire,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -78,12 +79,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                         .expect("a greeting is below the size limit");
                     let key = Key::from_u128(ticket.into());
                     let write = Write { ticket, key, value: Value::Live(greeting) };
-                    commands.try_send(write).expect("this is the only command");
+                    commands
+                        .try_send(MemberCommand::Write(write))
+                        .expect("this is the only command");
                 }
                 MemberEvent::Replica(Event::Committed { changed, .. }) => {
                     let _ = pulled.try_send((name, changed));
                 }
-                MemberEvent::Written { .. } | MemberEvent::Replica(_) => {}
+                MemberEvent::Written { .. }
+                | MemberEvent::Answered(_)
+                | MemberEvent::Replica(_) => {}
             }
             ControlFlow::Continue(())
         };

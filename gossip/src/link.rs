@@ -6,6 +6,7 @@
 
 mod clock;
 mod close;
+mod cluster;
 mod config;
 mod connection;
 mod connection_limit;
@@ -17,6 +18,7 @@ pub mod echo;
 mod event_log;
 mod faults;
 mod freeze;
+mod handles;
 mod handshake;
 mod header_timer;
 mod healthcheck;
@@ -28,6 +30,7 @@ mod outcome;
 mod problem;
 mod progress;
 mod secret;
+mod start;
 mod supervisor;
 mod table;
 mod telemetry;
@@ -35,15 +38,21 @@ mod tls;
 mod upgrade;
 
 pub use close::{close, close_code};
+pub use cluster::{AskError, Cluster, ClusterServer};
 pub use config::ClusterConfig;
 pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
 pub use freeze::thaw;
+pub use handles::{
+    Claim, CounterHandle, Diffs, Messages, NameHandle, PresenceHandle, RoomHandle, SetHandle,
+    TableHandle,
+};
 pub use healthcheck::ready;
 pub use listener::{Limits, Port, serve};
 pub use log_limit::{Due, LogLimit};
 pub use problem::{Problem, shortened, unknown_path, wrong_method};
 pub use progress::Progress;
 pub use secret::{Purpose, Secret};
+pub use start::{Builder, RunningNode};
 pub use supervisor::{IncarnationEnd, Node, NodeConfig, NodeEnd, Supervisor};
 pub use telemetry::{Direction, FrameStats, Hooks, NoHooks, NoTelemetry, Telemetry};
 pub use tls::{Expiry, Files as TlsFiles, Reloader as TlsReloader, Tls, Use as CertificateUse};

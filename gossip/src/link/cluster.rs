@@ -1,0 +1,160 @@
+//! The way to the types of a node from outside of its machine: requests are answered, and reads look
+//! at the newest snapshot.
+//!
+//! Invariants: every caller gets a result within [`ASK_TIMEOUT`]. After a request that was executed,
+//! its caller's next snapshot shows the result.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::id::Origin;
+use crate::types::desk::{Answered, Asked};
+use crate::types::request::{Done, Request, RequestError};
+use crate::types::snapshot::Snapshot;
+
+/// The time limit for an answer. It is exceeded only if the machine has crashed, is frozen or is
+/// overloaded.
+const ASK_TIMEOUT: Duration = Duration::from_millis(1_900);
+
+/// The callers that wait for an answer, by the ticket of their request.
+type Waiting = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Reply>>>>;
+type Snapshots = watch::Receiver<Option<Snapshot>>;
+
+/// An answer, and the incarnation that gave it.
+struct Reply {
+    answered: Answered,
+    by: Option<Origin>,
+}
+
+/// The end of a caller. Clones share the queue.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Sends a request to the machine; `Err` if its queue is full.
+    send: Arc<dyn Fn(Asked) -> Result<(), QueueFull> + Send + Sync>,
+    waiting: Waiting,
+    tickets: Arc<AtomicU64>,
+    snapshots: Snapshots,
+}
+
+struct QueueFull;
+
+/// The end of the process that drives the machine.
+pub struct ClusterServer {
+    waiting: Waiting,
+    snapshots: watch::Sender<Option<Snapshot>>,
+}
+
+/// The reason why a request has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The request was refused. Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] RequestError),
+    /// The queue of requests is full. Nothing was changed.
+    #[error("the request queue is full")]
+    Busy,
+    /// No answer arrived in time: the request may have been executed, or still be.
+    #[error("the node did not answer in time; whether anything was changed is unknown")]
+    Unknown,
+}
+
+/// Removes a ticket when its caller stops waiting, also if that is cancelled.
+struct Ticket<'a> {
+    number: u64,
+    waiting: &'a Waiting,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        locked(self.waiting).remove(&self.number);
+    }
+}
+
+fn locked(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Reply>>> {
+    // The map is consistent whenever the lock is released.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cluster {
+    /// Returns both ends. `asks` is the command queue of the machine.
+    #[must_use]
+    pub fn new<C: From<Asked> + Send + 'static>(asks: mpsc::Sender<C>) -> (Self, ClusterServer) {
+        let (published, snapshots) = watch::channel(None);
+        let waiting = Waiting::default();
+        let send = move |asked: Asked| asks.try_send(asked.into()).map_err(|_| QueueFull);
+        let server = ClusterServer { waiting: Arc::clone(&waiting), snapshots: published };
+        (Self { send: Arc::new(send), waiting, tickets: Arc::default(), snapshots }, server)
+    }
+
+    /// Returns the newest snapshot; `None` before the first.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.snapshots.borrow().clone()
+    }
+
+    /// Returns the snapshots as they are published.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Option<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// Requests a write. After `Ok`, [`snapshot`](Self::snapshot) shows the result.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask(&self, request: Request) -> Result<Done, AskError> {
+        // The machine may answer when this caller has given up, so a time limit covers both waits.
+        timeout(ASK_TIMEOUT, self.answer(request)).await.unwrap_or(Err(AskError::Unknown))
+    }
+
+    async fn answer(&self, request: Request) -> Result<Done, AskError> {
+        let number = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let (reply, replied) = oneshot::channel();
+        // Registered before the request is sent, because the answer may arrive at once.
+        locked(&self.waiting).insert(number, reply);
+        let _ticket = Ticket { number, waiting: &self.waiting };
+        (self.send)(Asked { ticket: number, request }).map_err(|QueueFull| AskError::Busy)?;
+        let Reply { answered, by } = replied.await.map_err(|_| AskError::Unknown)?;
+        let done = answered.result?;
+        let is_shown = |snapshot: &Option<Snapshot>| {
+            snapshot.as_ref().is_some_and(|snapshot| {
+                snapshot.number() >= answered.number || Some(snapshot.me()) != by
+            })
+        };
+        let mut snapshots = self.snapshots();
+        let shown = snapshots.wait_for(is_shown).await.map_err(|_| AskError::Unknown)?;
+        // The incarnation may have ended before it showed the result.
+        let is_by_another = shown.as_ref().map(Snapshot::me) != by;
+        if is_by_another { Err(AskError::Unknown) } else { Ok(done) }
+    }
+}
+
+impl ClusterServer {
+    /// Passes an answer of the machine to its caller, if that still waits.
+    pub fn answered(&self, answered: Answered) {
+        let waiting = locked(&self.waiting).remove(&answered.ticket);
+        if let Some(waiting) = waiting {
+            let by = self.snapshots.borrow().as_ref().map(Snapshot::me);
+            // Sending fails only if the caller has given up.
+            let _ = waiting.send(Reply { answered, by });
+        }
+    }
+
+    /// Publishes a snapshot. Each incarnation must publish one before its first answer.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.snapshots.send_replace(Some(snapshot));
+    }
+
+    /// Returns whether the newest published snapshot is the one for which `is_newest` holds.
+    pub fn shows(&self, is_newest: impl FnOnce(&Snapshot) -> bool) -> bool {
+        self.snapshots.borrow().as_ref().is_some_and(is_newest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

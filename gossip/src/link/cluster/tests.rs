@@ -1,0 +1,138 @@
+//! A machine that is driven by hand, behind both ends.
+
+use std::time::Duration;
+
+use super::*;
+use crate::id::Incarnation;
+use crate::replica::{Config, Replica};
+use crate::testing::Text;
+use crate::time::{Now, UnixMillis};
+use crate::types::counter::CounterError;
+use crate::types::desk::Desk;
+
+const NOW: Now = Now::new(Duration::from_secs(100), UnixMillis(1_790_000_100_000));
+
+/// The machine of one incarnation.
+struct Node {
+    desk: Desk,
+    replica: Replica<Text>,
+}
+
+impl Node {
+    fn new(incarnation: u64) -> Self {
+        let name = "a".parse().unwrap();
+        let config = Config { members: [name].into(), ..Config::default() };
+        let me = Origin { node: name, incarnation: Incarnation::at(incarnation) };
+        let begun = Now::new(Duration::ZERO, UnixMillis(1_790_000_000_000));
+        let mut replica = Replica::new(me, config, begun);
+        replica.tick(NOW);
+        assert!(replica.joined());
+        Self { desk: Desk::default(), replica }
+    }
+
+    fn execute(&mut self, asked: Asked) -> Answered {
+        self.desk.execute(&mut self.replica, NOW, asked)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.desk.snapshot(&self.replica)
+    }
+}
+
+fn add(amount: i64) -> Request {
+    Request::Add { counter: "visits".into(), amount }
+}
+
+fn total(cluster: &Cluster) -> Option<i128> {
+    cluster.snapshot()?.counter("visits").map(|counter| counter.total)
+}
+
+#[tokio::test]
+async fn result_is_shown_before_it_is_returned() {
+    let (sender, mut queue) = mpsc::channel::<Asked>(8);
+    let (cluster, server) = Cluster::new(sender);
+    assert!(cluster.snapshot().is_none());
+    let mut node = Node::new(2);
+    server.publish(node.snapshot());
+    let asked = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { (cluster.ask(add(5)).await, total(&cluster)) }
+    });
+    server.answered(node.execute(queue.recv().await.unwrap()));
+    tokio::task::yield_now().await;
+    assert!(!asked.is_finished(), "the snapshot is still the one before");
+    server.publish(node.snapshot());
+    let (done, total) = asked.await.unwrap();
+    assert!(matches!(done, Ok(Done::Counted(counter)) if counter.total == 5));
+    assert_eq!(total, Some(5));
+}
+
+#[tokio::test]
+async fn refusal_is_returned_at_once() {
+    let (sender, mut queue) = mpsc::channel::<Asked>(8);
+    let (cluster, server) = Cluster::new(sender);
+    let asked = tokio::spawn(async move { cluster.ask(add(0)).await });
+    server.answered(Node::new(2).execute(queue.recv().await.unwrap()));
+    let refused = AskError::Refused(RequestError::Counter(CounterError::Zero));
+    assert_eq!(asked.await.unwrap(), Err(refused));
+}
+
+#[tokio::test]
+async fn full_queue_refuses_requests_at_once() {
+    let (sender, queue) = mpsc::channel::<Asked>(1);
+    let (cluster, _server) = Cluster::new(sender);
+    let waiting = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.ask(add(1)).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(cluster.ask(add(1)).await, Err(AskError::Busy));
+    assert_eq!(locked(&cluster.waiting).len(), 1);
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    assert!(locked(&cluster.waiting).is_empty(), "a caller that gives up leaves no ticket");
+    drop(queue);
+    assert_eq!(cluster.ask(add(1)).await, Err(AskError::Busy), "the node has stopped");
+}
+
+#[tokio::test]
+async fn result_of_an_ended_incarnation_is_unknown() {
+    let (sender, mut queue) = mpsc::channel::<Asked>(8);
+    let (cluster, server) = Cluster::new(sender);
+    let mut node = Node::new(2);
+    server.publish(node.snapshot());
+    let asked = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.ask(add(5)).await }
+    });
+    server.answered(node.execute(queue.recv().await.unwrap()));
+    server.publish(Node::new(3).snapshot());
+    assert_eq!(asked.await.unwrap(), Err(AskError::Unknown));
+}
+
+#[tokio::test]
+async fn request_without_an_answer_has_an_unknown_outcome() {
+    let (sender, mut queue) = mpsc::channel::<Asked>(8);
+    let (cluster, server) = Cluster::new(sender);
+    assert_eq!(cluster.ask(add(1)).await, Err(AskError::Unknown));
+    assert!(locked(&cluster.waiting).is_empty());
+    // A late answer has no receiver.
+    server.answered(Node::new(2).execute(queue.recv().await.unwrap()));
+}
+
+#[test]
+fn snapshot_is_current_until_something_changes() {
+    let mut node = Node::new(2);
+    let before = node.snapshot();
+    let is_shown = |node: &Node| node.desk.is_shown_by(&before, &node.replica);
+    assert!(is_shown(&node));
+    let peer = Origin { node: "b".parse().unwrap(), incarnation: Incarnation::at(7) };
+    node.desk.link_up(peer);
+    assert!(!is_shown(&node), "a peer is reachable");
+    node.desk.link_down(NOW, peer.node);
+    assert!(!is_shown(&node), "the peer is in its grace");
+    node.desk.tick(Now::new(NOW.mono + Duration::from_secs(60), NOW.wall));
+    assert!(is_shown(&node));
+    node.execute(Asked { ticket: 0, request: add(1) });
+    assert!(!is_shown(&node));
+}

@@ -1,0 +1,175 @@
+//! The start of a node that serves the library's types and nothing else.
+//!
+//! Invariant: the node runs until it is stopped or dropped, or until it fails.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::id::{NodeName, Origin};
+use crate::link::cluster::{Cluster, ClusterServer};
+use crate::link::config::ClusterConfig;
+use crate::link::listener::{self, Limits, Port};
+use crate::link::secret::Secret;
+use crate::link::supervisor::{NodeConfig, NodeEnd, Supervisor};
+use crate::link::telemetry::{Hooks, NoTelemetry};
+use crate::member::{Member, MemberCommand, MemberEvent};
+use crate::membership::Roster;
+use crate::replica::Config;
+use crate::supervise::Intensity;
+use crate::time::Now;
+use crate::types::only::TypesOnly;
+use crate::types::snapshot::Snapshot;
+use crate::wire::FRAME_BYTES_MAX;
+
+/// The number of requests that wait for the machine.
+const REQUESTS_MAX: usize = 1_024;
+
+/// The configuration of a node that serves the types.
+pub struct Builder {
+    name: NodeName,
+    secret: Secret,
+    addresses: BTreeMap<NodeName, String>,
+    gossip_interval: Duration,
+}
+
+/// A running node. It is stopped when this is dropped.
+pub struct RunningNode {
+    cluster: Cluster,
+    ended: JoinHandle<NodeEnd>,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+impl Builder {
+    /// Returns the configuration of a node without peers. All nodes of a cluster have the same
+    /// secret.
+    #[must_use]
+    pub fn new(name: NodeName, secret: Secret) -> Self {
+        let gossip_interval = Duration::from_millis(250);
+        Self { name, secret, addresses: BTreeMap::new(), gossip_interval }
+    }
+
+    /// Adds another member of the cluster, running or not, and its address.
+    #[must_use]
+    pub fn peer(mut self, name: NodeName, address: impl Into<String>) -> Self {
+        self.addresses.insert(name, address.into());
+        self
+    }
+
+    /// Sets the interval between pulls. Default: 250 ms.
+    #[must_use]
+    pub fn gossip_interval(mut self, interval: Duration) -> Self {
+        self.gossip_interval = interval;
+        self
+    }
+
+    /// Starts the node. It serves `/cluster` for other nodes at this listener.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn start(self, listener: TcpListener) -> RunningNode {
+        self.start_with(listener, |_| Router::new())
+    }
+
+    /// Starts the node like [`start`](Self::start), with HTTP routes of the application at the same
+    /// port.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_with(
+        self,
+        listener: TcpListener,
+        routes: impl FnOnce(Cluster) -> Router,
+    ) -> RunningNode {
+        let Self { name, secret, addresses, gossip_interval } = self;
+        let names = addresses.keys().copied().chain([name]);
+        let config = Config { members: names.clone().collect(), ..Config::default() };
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let supervisor = Supervisor::<Member<TypesOnly>>::new(NodeConfig {
+            name,
+            cluster: ClusterConfig {
+                roster: Roster::new(name, names),
+                addresses,
+                controller: None,
+                secret,
+                tls: None,
+                frame_bytes_max: FRAME_BYTES_MAX,
+            },
+            intensity: Intensity::new(3, Duration::from_secs(5)),
+            seed: rand::random(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+            telemetry: Arc::new(NoTelemetry),
+        });
+        let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
+        let (cluster, server) = Cluster::new::<MemberCommand<TypesOnly>>(commands);
+        let server = Arc::new(server);
+        let router = routes(cluster.clone()).merge(supervisor.cluster_route());
+        let port = Port { listener, tls: None, limits: Limits::default() };
+        let router = supervisor.gate(router);
+        tasks.spawn(listener::serve(port, router, stop.clone(), tasks.clone()));
+        let begin = move |me: Origin, _crashes, now: Now| {
+            Member::new(me, config.clone(), gossip_interval, now)
+        };
+        let publish = Arc::clone(&server);
+        let on_event = move |event| {
+            if let MemberEvent::Answered(answered) = event {
+                server.answered(answered);
+            }
+            ControlFlow::Continue(())
+        };
+        let hooks = move |_| Publish(Arc::clone(&publish));
+        let ended = tokio::spawn(supervisor.run(inbox, begin, hooks, on_event));
+        RunningNode { cluster, ended, tasks, stop: stop.drop_guard() }
+    }
+}
+
+/// Publishes what a member holds whenever that has changed.
+struct Publish(Arc<ClusterServer>);
+
+impl Hooks<Member<TypesOnly>> for Publish {
+    fn idle(&mut self, member: &Member<TypesOnly>) {
+        if !self.0.shows(|snapshot| member.is_shown_by(snapshot)) {
+            self.0.publish(member.snapshot());
+        }
+    }
+}
+
+impl RunningNode {
+    /// Returns the handle to the node's types.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Waits until the node has joined, and so may write.
+    pub async fn joined(&self) {
+        let joined =
+            |snapshot: &Option<Snapshot>| snapshot.as_ref().is_some_and(Snapshot::is_joined);
+        // Fails only if the node has ended; it will not join then.
+        let _ = self.cluster.snapshots().wait_for(joined).await;
+    }
+
+    /// Stops the node, and waits until it has ended.
+    ///
+    /// # Panics
+    /// If the node has panicked.
+    pub async fn stop(self) -> NodeEnd {
+        let Self { cluster: _, ended, tasks, stop } = self;
+        drop(stop);
+        let end = ended.await.expect("a supervisor catches panics of its machine");
+        tasks.close();
+        tasks.wait().await;
+        end
+    }
+}

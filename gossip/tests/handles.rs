@@ -1,0 +1,133 @@
+//! The handles to the types, on nodes over real sockets.
+
+#![cfg(feature = "net")]
+
+use std::time::Duration;
+
+use gossip::NodeName;
+use gossip::link::{AskError, Builder, Cluster, NodeEnd, RunningNode, Secret};
+use gossip::types::counter::CounterError;
+use gossip::types::names::NameError;
+use gossip::types::presence::{Diff, Why};
+use gossip::types::request::RequestError;
+use gossip::types::snapshot::Snapshot;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// Starts nodes with these names, which know each other, and waits until they have joined.
+async fn cluster<const N: usize>(names: [&str; N]) -> [RunningNode; N] {
+    let names = names.map(|name| name.parse::<NodeName>().unwrap());
+    let mut listeners = Vec::new();
+    for _ in names {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let addresses: Vec<String> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let mut listeners = listeners.into_iter();
+    let nodes = names.map(|name| {
+        let builder = Builder::new(name, Secret::new("test", "secret"))
+            .gossip_interval(Duration::from_millis(20));
+        let peers = names.iter().zip(&addresses).filter(|(peer, _)| **peer != name);
+        let builder = peers.fold(builder, |builder, (peer, address)| builder.peer(*peer, address));
+        builder.start(listeners.next().unwrap())
+    });
+    for node in &nodes {
+        node.joined().await;
+    }
+    nodes
+}
+
+/// Waits until a node shows this.
+async fn shown(cluster: &Cluster, is_shown: impl Fn(&Snapshot) -> bool) {
+    let mut snapshots = cluster.snapshots();
+    let is_shown =
+        snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(|shown| is_shown(shown)));
+    drop(timeout(Duration::from_secs(30), is_shown).await.expect("it is shown in time").unwrap());
+}
+
+#[tokio::test]
+async fn writes_are_read_at_their_node_at_once_and_at_others_later() {
+    let [a, b] = cluster(["a", "b"]).await;
+    let (here, there) = (a.cluster(), b.cluster());
+    assert_eq!(here.counter("visits").add(5).await.unwrap().total, 5);
+    assert_eq!((here.counter("visits").value().total, here.counter("visits").local()), (5, 5));
+    assert!(here.set("tags").add("fast").await.unwrap());
+    assert!(!here.set("tags").add("fast").await.unwrap());
+    here.table("villains").put("joker", b"at large").await.unwrap();
+    shown(there, |snapshot| snapshot.register("villains", "joker").is_some()).await;
+    // The others were written before, so no replica shows the last without them.
+    assert_eq!((there.counter("visits").value().total, there.counter("visits").local()), (5, 0));
+    assert_eq!(there.set("tags").elements().len(), 1);
+    assert!(there.set("tags").remove("fast").await.unwrap());
+    there.table("villains").delete("joker").await.unwrap();
+    shown(here, |snapshot| snapshot.register("villains", "joker").is_none()).await;
+    assert!(here.set("tags").elements().is_empty());
+    assert_eq!(a.stop().await, NodeEnd::Stopped);
+    assert_eq!(b.stop().await, NodeEnd::Stopped);
+}
+
+#[tokio::test]
+async fn refused_requests_name_their_reason() {
+    let [a] = cluster(["a"]).await;
+    let refused = a.cluster().counter("visits").add(0).await;
+    assert_eq!(refused, Err(AskError::Refused(RequestError::Counter(CounterError::Zero))));
+    let refused = a.cluster().name("mailer").release().await;
+    assert_eq!(refused, Err(AskError::Refused(RequestError::Name(NameError::NotHeld))));
+    let refused = a.cluster().room("hq").say("ada", "").await.unwrap_err();
+    assert!(matches!(refused, AskError::Refused(RequestError::Room(_))), "{refused}");
+    assert_eq!(a.cluster().counter("visits").value().total, 0);
+}
+
+#[tokio::test]
+async fn messages_are_returned_once_and_in_order() {
+    let [a, b] = cluster(["a", "b"]).await;
+    let question = a.cluster().room("hq").say("ada", "anybody there?").await.unwrap();
+    shown(b.cluster(), |snapshot| !snapshot.room("hq", 1).is_empty()).await;
+    let mut messages = a.cluster().room("hq").messages();
+    let first = messages.next().await.unwrap();
+    assert_eq!(first, [question.clone()]);
+    let reply = b.cluster().room("hq").reply(question.stamp, "bob", "I am").await.unwrap();
+    let next = timeout(Duration::from_secs(30), messages.next()).await.unwrap().unwrap();
+    assert_eq!(next, [reply]);
+    assert_eq!(b.cluster().room("hq").recent(1), next);
+}
+
+#[tokio::test]
+async fn presence_of_other_nodes_joins_changes_and_leaves() {
+    let [a, b] = cluster(["a", "b"]).await;
+    let mut diffs = a.cluster().presence("lobby").diffs();
+    let mut next = async || timeout(Duration::from_secs(30), diffs.next()).await.unwrap().unwrap();
+    let bob = b.cluster().presence("lobby").track("bob", b"away").await.unwrap();
+    assert_eq!(next().await, [Diff::Joined(bob.clone())]);
+    b.cluster().presence("lobby").update(&bob, b"here").await.unwrap();
+    let updated = next().await;
+    assert!(
+        matches!(&updated[..], [Diff::Updated { from, to }] if *from == bob && to.meta == b"here"),
+        "{updated:?}"
+    );
+    b.cluster().presence("lobby").untrack(&bob).await.unwrap();
+    let left = next().await;
+    assert!(matches!(&left[..], [Diff::Left { why: Why::Untracked, .. }]), "{left:?}");
+    // A node that ends is silent, and its users are hidden.
+    b.cluster().presence("lobby").track("eve", b"").await.unwrap();
+    assert!(matches!(&next().await[..], [Diff::Joined(_)]));
+    b.stop().await;
+    let left = next().await;
+    assert!(matches!(&left[..], [Diff::Left { why: Why::Silent, .. }]), "{left:?}");
+}
+
+#[tokio::test]
+async fn claim_is_lost_when_its_name_is_released_or_taken() {
+    let [a, b] = cluster(["a", "b"]).await;
+    let mut claim = a.cluster().name("mailer").register(b"1").await.unwrap();
+    shown(b.cluster(), |snapshot| snapshot.name("mailer").is_some()).await;
+    let taken = b.cluster().name("mailer").register(b"2").await.err().expect("a holds it");
+    assert!(matches!(taken, AskError::Refused(RequestError::Name(NameError::Taken(_)))));
+    a.cluster().name("mailer").release().await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(30), claim.lost()).await.unwrap(), None);
+    shown(b.cluster(), |snapshot| snapshot.name("mailer").is_none()).await;
+    let later = b.cluster().name("mailer").register(b"2").await.unwrap();
+    assert!(later.token() > claim.token());
+    shown(a.cluster(), |snapshot| snapshot.name("mailer").is_some()).await;
+    assert_eq!(claim.lost().await.map(|held| held.token), Some(later.token()));
+}
