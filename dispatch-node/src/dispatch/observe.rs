@@ -97,9 +97,10 @@ impl Dispatch {
 
     fn on_observation(&mut self, now: Now, from: NodeName, observation: Observation) {
         // Ignored: not asked for, or from an incarnation that has ended in the meantime.
-        if !self.observer.take_question(from, observation.incarnation) {
+        let Some(answered_after) = self.observer.take_question(from, observation.incarnation)
+        else {
             return;
-        }
+        };
         let Some(city) = self.observer.city_mut(from) else { return };
         let pulls = city.new_pulls(&observation);
         for pulled in &pulls {
@@ -118,7 +119,11 @@ impl Dispatch {
         let changed = !(observation.changes.is_empty() && observation.removed.is_empty());
         let before = (city.joined, city.is_read);
         let entries = observation.changes.entries.clone();
+        let is_complete = observation.until == observation.head;
         let is_accepted = city.observe(observation, now);
+        if is_accepted && is_complete {
+            city.answered_after = Some(answered_after);
+        }
         if changed || (city.joined, city.is_read) != before {
             self.holdings_changed(now);
         }
@@ -128,6 +133,7 @@ impl Dispatch {
                 self.remember(hero, &entry);
             }
         }
+        self.settle_after_observation(now);
         self.check_clock(now, from);
         self.ask_city(now, from);
     }

@@ -26,7 +26,19 @@ const NOTICED_LATE: Duration = Duration::from_secs(1);
 pub(super) struct Observer {
     cities: Vec<CityState>,
     links: BTreeMap<NodeName, Incarnation>,
-    asked: BTreeMap<NodeName, Duration>,
+    asked: BTreeMap<NodeName, Question>,
+    /// The cities that may answer a question that was asked again a second time, and the time at
+    /// which it was asked again.
+    answered_once: BTreeMap<NodeName, Duration>,
+}
+
+/// An open question.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    /// The time of the last time it was asked.
+    asked: Duration,
+    /// The earliest time at which the city may have composed the next answer.
+    answered_after: Duration,
 }
 
 impl Observer {
@@ -38,6 +50,7 @@ impl Observer {
             cities: cities.into_iter().map(city).collect(),
             links: BTreeMap::new(),
             asked: BTreeMap::new(),
+            answered_once: BTreeMap::new(),
         }
     }
 
@@ -82,9 +95,12 @@ impl Observer {
         self.cities.iter().position(|city| city.name == name)
     }
 
-    /// Returns whether every city answers and has been read completely.
-    pub(super) fn all_are_read(&self) -> bool {
-        self.cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read)
+    /// Returns the latest time after which every city has answered a question; `None` unless every
+    /// city answers, and has been read completely.
+    pub(super) fn all_have_answered(&self) -> Option<Duration> {
+        let is_read = |city: &CityState| city.status == NodeStatus::Up && city.is_read;
+        let answered = |city: &CityState| city.answered_after.filter(|_| is_read(city));
+        self.cities.iter().try_fold(Duration::MAX, |first, city| Some(answered(city)?.min(first)))
     }
 
     /// Notes that the link to `peer` is up.
@@ -96,6 +112,7 @@ impl Observer {
     pub(super) fn link_down(&mut self, peer: NodeName) {
         self.links.remove(&peer);
         self.asked.remove(&peer);
+        self.answered_once.remove(&peer);
     }
 
     /// Returns whether there is a link to this node.
@@ -127,27 +144,41 @@ impl Observer {
     /// it is not an observed city.
     pub(super) fn ask(&mut self, now: Now, city: NodeName) -> Option<Frame> {
         let question = self.city(city)?.question();
-        self.asked.insert(city, now.mono);
+        let open = self.asked.get(&city).map(|open| open.answered_after);
+        let earlier = open.or_else(|| self.answered_once.remove(&city));
+        let answered_after = earlier.unwrap_or(now.mono);
+        self.asked.insert(city, Question { asked: now.mono, answered_after });
         Some(question)
     }
 
-    /// Returns whether an observation from this incarnation of `city` is expected; if so, closes
-    /// the question.
-    pub(super) fn take_question(&mut self, city: NodeName, incarnation: Incarnation) -> bool {
-        self.links.get(&city) == Some(&incarnation) && self.asked.remove(&city).is_some()
+    /// If an observation from this incarnation of `city` is expected, closes the question, and
+    /// returns the earliest time at which the city may have composed the observation.
+    pub(super) fn take_question(
+        &mut self,
+        city: NodeName,
+        incarnation: Incarnation,
+    ) -> Option<Duration> {
+        if self.links.get(&city) != Some(&incarnation) {
+            return None;
+        }
+        let Question { asked, answered_after } = self.asked.remove(&city)?;
+        if answered_after < asked {
+            self.answered_once.insert(city, asked);
+        }
+        Some(answered_after)
     }
 
     /// Returns the cities whose observations are overdue, each with whether dispatch noticed it on
     /// time. If not, dispatch itself did not run, and the answer may be waiting for it.
     pub(super) fn overdue(&self, now: Now) -> Vec<(NodeName, bool)> {
         let late = |asked: Duration| now.mono.checked_sub(asked + OBSERVATION_TIMEOUT);
-        let overdue = self.asked.iter().filter_map(|(city, asked)| Some((*city, late(*asked)?)));
+        let overdue = self.asked.iter().filter_map(|(city, open)| Some((*city, late(open.asked)?)));
         overdue.map(|(city, late)| (city, late <= NOTICED_LATE)).collect()
     }
 
     /// Returns the time at which the next observation is overdue.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.asked.values().map(|asked| *asked + OBSERVATION_TIMEOUT).min()
+        self.asked.values().map(|open| open.asked + OBSERVATION_TIMEOUT).min()
     }
 
     /// Ends the recovery of the cities that hold exactly the entries of dispatch or of a city that
@@ -178,11 +209,9 @@ mod tests {
         observer.link_up(gotham, Incarnation::at(2));
         assert!(observer.ask(now, gotham).is_some());
         assert_eq!(observer.deadline(), Some(Duration::from_secs(4)));
-        assert!(!observer.take_question(gotham, Incarnation::at(1)));
-        assert!(
-            observer.take_question(gotham, Incarnation::at(2))
-                && !observer.take_question(gotham, Incarnation::at(2))
-        );
+        assert_eq!(observer.take_question(gotham, Incarnation::at(1)), None);
+        let mut take = || observer.take_question(gotham, Incarnation::at(2));
+        assert_eq!((take(), take()), (Some(now.mono), None));
         observer.ask(now, gotham);
         let overdue = |observer: &Observer, seconds| {
             observer.overdue(Now::new(Duration::from_secs(seconds), now.wall))
@@ -192,5 +221,26 @@ mod tests {
         assert_eq!(overdue(&observer, 40), [(gotham, false)]);
         observer.link_down(gotham);
         assert_eq!((observer.deadline(), observer.linked_cities()), (None, vec![]));
+    }
+
+    #[test]
+    fn answer_to_a_repeated_question_may_be_as_old_as_the_first_one() {
+        let gotham = "gotham".parse().unwrap();
+        let at = |seconds| Now::new(Duration::from_secs(seconds), UnixMillis(0));
+        let mut observer = Observer::new(vec![gotham], 1_000);
+        observer.link_up(gotham, Incarnation::at(2));
+        let take = |observer: &mut Observer| {
+            observer.take_question(gotham, Incarnation::at(2)).map(|time| time.as_secs())
+        };
+        observer.ask(at(1), gotham);
+        observer.ask(at(4), gotham);
+        assert_eq!(take(&mut observer), Some(1));
+        // This may be the answer to the question of second 4, and the next one to that of second 5.
+        observer.ask(at(5), gotham);
+        assert_eq!(take(&mut observer), Some(4));
+        observer.ask(at(6), gotham);
+        let second = take(&mut observer);
+        observer.ask(at(7), gotham);
+        assert_eq!((second, take(&mut observer)), (Some(5), Some(6)));
     }
 }

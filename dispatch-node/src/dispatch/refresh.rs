@@ -18,6 +18,7 @@ use shared::hero::HeroId;
 use super::Dispatch;
 use super::refresh_queue::{FEW, STEP};
 use crate::model::arrival::{Arrival, Way};
+use crate::model::lost_writes::Nodes;
 use crate::model::rows::Row;
 use crate::model::view;
 
@@ -155,14 +156,26 @@ impl Dispatch {
         }
     }
 
-    /// Settles acknowledged writes whose fate is decided. Returns whether none is left to settle.
-    fn settle_lost_writes(&mut self, now: Now, at_most: usize) -> bool {
-        if !self.observer.all_are_read() {
-            return true;
+    /// Settles acknowledged writes after an observation without changes.
+    pub(super) fn settle_after_observation(&mut self, now: Now) {
+        if !self.refresh.holdings_changed && self.refresh.is_empty() {
+            self.refresh.holdings_changed = !self.settle_lost_writes(now, STEP);
         }
-        let me = self.replica.me();
-        let mut incarnations = self.observer.links().clone();
-        incarnations.insert(me.node, me.incarnation);
-        self.comparison.settle_lost_writes(now, at_most, incarnations)
+    }
+
+    /// Settles acknowledged writes whose fate is decided. Returns whether none is left that could be
+    /// settled without a further observation.
+    fn settle_lost_writes(&mut self, now: Now, at_most: usize) -> bool {
+        let Some(answered) = self.observer.all_have_answered() else { return true };
+        let own = (self.replica.me(), self.replica.vector());
+        let cities = self.observer.cities().iter();
+        let observed = cities.filter_map(|city| Some((city.origin()?, &city.vector)));
+        let nodes = Nodes { observed: observed.chain([own]).collect(), answered };
+        let before = self.comparison.lost_count();
+        let is_done = self.comparison.settle_lost_writes(now, at_most, &nodes);
+        if !is_done || self.comparison.lost_count() > before {
+            self.publisher.touch(now);
+        }
+        is_done
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::{
-    Fingerprint, Incarnation, LinkDown, NodeName, Now, Pulled, UnixMillis, VersionVector,
+    Fingerprint, Incarnation, LinkDown, NodeName, Now, Origin, Pulled, UnixMillis, VersionVector,
 };
 use shared::hero::HeroId;
 use shared::{Change, Changes, Entry, Frame, Observation};
@@ -60,6 +60,9 @@ pub(crate) struct CityState {
     pub(crate) clock_is_off: bool,
     /// True if this incarnation of the city has been read completely.
     pub(crate) is_read: bool,
+    /// A time before which the city has not composed the newest complete observation, on dispatch's
+    /// monotonic clock.
+    pub(crate) answered_after: Option<Duration>,
     since: u64,
     /// The maximum number of entries that are kept, those under way included.
     entries_max: usize,
@@ -105,6 +108,7 @@ impl CityState {
             clock: None,
             clock_is_off: false,
             is_read: false,
+            answered_after: None,
             since: 0,
             staged: Vec::new(),
             reload: None,
@@ -140,6 +144,11 @@ impl CityState {
                 ..Self::new(self.name, self.entries_max)
             };
         }
+    }
+
+    /// Returns the observed incarnation.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        Some(Origin { node: self.name, incarnation: self.incarnation? })
     }
 
     /// Notes that the city does not answer. The last observed state is kept.

@@ -4,18 +4,17 @@
 //! Invariant: each row matches the entries it was last built from; all other values are derived
 //! from the rows.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imbl::Vector;
 
-use gossip::{Incarnation, NodeName, Now};
+use gossip::Now;
 use shared::hero::{HeroId, HeroName};
 use shared::{Entry, EntryRef};
 
 use crate::model::difference_age::DifferenceAges;
-use crate::model::lost_writes::{Lost, LostWrites};
+use crate::model::lost_writes::{Lost, LostWrites, Nodes};
 use crate::model::rows::{Pattern, Row, Rows};
 use crate::model::write_lag::WriteLags;
 
@@ -117,20 +116,21 @@ impl Comparison {
         self.lost.seen(id, entry);
     }
 
-    /// Settles the acknowledged writes of at most `at_most` heroes. Returns whether none is left to
-    /// settle. Must be called only while every city has been read completely.
+    /// Settles the acknowledged writes of at most `at_most` heroes. Returns whether none is left that
+    /// could be settled without a further observation. `observed` contains the cities in the order of
+    /// the columns, and dispatch last. Must be called only while every city has been read completely.
     pub(crate) fn settle_lost_writes(
         &mut self,
         now: Now,
         at_most: usize,
-        incarnations: BTreeMap<NodeName, Incarnation>,
+        observed: &Nodes<'_>,
     ) -> bool {
         let (rows, nodes) = (&self.rows, self.counted.len() + 1);
         let holdings = |id| {
             let held = |row: &Arc<Row>| row.cells.iter().chain([&row.own]).cloned().collect();
             rows.get(id).map_or_else(|| vec![None; nodes], held)
         };
-        self.lost.settle(now.wall, at_most, holdings, incarnations)
+        self.lost.settle(now, at_most, holdings, observed)
     }
 
     /// Returns the newest lost writes, newest last.
