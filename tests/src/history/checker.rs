@@ -62,27 +62,6 @@ pub enum Rule {
     Claims,
 }
 
-/// A defect of the product that is known and being corrected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KnownDefect {
-    /// A lost write is not counted if the entry that won is based on a later write of the same
-    /// origin, or is a tombstone of the same origin.
-    LedgerMissesWriteBeforeAnotherOfItsOrigin,
-    /// An acknowledged write of an ended incarnation is shown, although no node holds it. Commands
-    /// are based on it, and it is counted as lost nevertheless.
-    ReadShowsWriteOfEndedIncarnation,
-    /// The fate of a write is decided by copies that are observed late: by a winner that was
-    /// already beaten at a city.
-    LedgerDecidesByLateObservations,
-}
-
-/// The known defects that are not reported as violations. Without its line here, a defect is.
-const EXCEPTIONS: &[KnownDefect] = &[
-    KnownDefect::LedgerMissesWriteBeforeAnotherOfItsOrigin,
-    KnownDefect::ReadShowsWriteOfEndedIncarnation,
-    KnownDefect::LedgerDecidesByLateObservations,
-];
-
 /// A contradiction between the history and a guarantee.
 #[derive(Clone, Debug)]
 pub struct Violation {
@@ -99,8 +78,6 @@ pub struct Violation {
 pub struct Report {
     /// The violations.
     pub violations: Vec<Violation>,
-    /// The violations that are excepted as known defects.
-    pub excepted: Vec<(KnownDefect, Violation)>,
     /// What was checked.
     pub counts: Counts,
 }
@@ -164,35 +141,11 @@ impl Report {
         text: String,
         operations: impl IntoIterator<Item = &'a Operation>,
     ) {
-        self.violations.push(violation(rule, text, operations));
+        let mut operations: Vec<Operation> = operations.into_iter().cloned().collect();
+        operations.sort_by_key(|operation| operation.number);
+        operations.dedup();
+        self.violations.push(Violation { rule, text, operations });
     }
-
-    /// Adds a violation that may be a known defect.
-    fn add_known<'a>(
-        &mut self,
-        defect: KnownDefect,
-        rule: Rule,
-        text: String,
-        operations: impl IntoIterator<Item = &'a Operation>,
-    ) {
-        let violation = violation(rule, text, operations);
-        if EXCEPTIONS.contains(&defect) {
-            self.excepted.push((defect, violation));
-        } else {
-            self.violations.push(violation);
-        }
-    }
-}
-
-fn violation<'a>(
-    rule: Rule,
-    text: String,
-    operations: impl IntoIterator<Item = &'a Operation>,
-) -> Violation {
-    let mut operations: Vec<Operation> = operations.into_iter().cloned().collect();
-    operations.sort_by_key(|operation| operation.number);
-    operations.dedup();
-    Violation { rule, text, operations }
 }
 
 impl fmt::Display for Violation {
@@ -206,9 +159,6 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for violation in &self.violations {
             writeln!(f, "{violation}")?;
-        }
-        for (defect, violation) in &self.excepted {
-            writeln!(f, "excepted as {defect:?}: {violation}")?;
         }
         write!(f, "{:?}", self.counts)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{Hero, Stamp};
 use crate::history::checker::index::Index;
-use crate::history::checker::{KnownDefect, Report, Rule};
+use crate::history::checker::{Report, Rule};
 use crate::history::record::{Copy, Operation, Outcome, Request, shown};
 use crate::nodes::{CITIES, NODES};
 
@@ -115,14 +115,7 @@ fn read_shows_held_copies(index: &Index<'_>, read: &Operation, id: &str, report:
         (outcome, None) => format!("nothing is held, and the answer is {outcome:?}"),
         (outcome, Some(held)) => format!("{} is held, and the answer is {outcome:?}", shown(held)),
     };
-    let is_stale = matches!(&read.outcome, Outcome::Shown { hero, .. }
-        if held.is_none_or(|held| *hero != *held) && !index.runs_at_the_end(&hero.stamp.origin));
-    let rule = Rule::ReadShowsHeldCopies;
-    if is_stale {
-        report.add_known(KnownDefect::ReadShowsWriteOfEndedIncarnation, rule, text, [read]);
-    } else {
-        report.add(rule, text, [read]);
-    }
+    report.add(Rule::ReadShowsHeldCopies, text, [read]);
 }
 
 /// The log of the running dispatch has each write that it acknowledged, based on an older one.

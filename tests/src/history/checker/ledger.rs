@@ -8,19 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Event, Hero, Stamp};
 use crate::history::checker::index::Index;
-use crate::history::checker::{KnownDefect, Report, Rule};
-use crate::history::record::{Copy, LostWrite, Operation, Outcome, shown};
+use crate::history::checker::{Report, Rule};
+use crate::history::record::{Copy, Operation, Outcome, shown};
 use gossip::SEEN_MAX;
 
 /// The fate of a write, as far as the history proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Kept,
-    /// Kept, but the winner is based on a write that was seen only at an ended incarnation.
-    Revived,
     Lost,
-    /// Lost, but the winner is based on a later write of the same origin.
-    LostBeforeAnother,
     NotProved,
 }
 
@@ -39,10 +35,6 @@ struct Ledger<'a> {
     /// Each write in the log, with its event.
     written: BTreeMap<&'a Stamp, &'a Event>,
     tombstones: BTreeMap<&'a str, Vec<&'a Stamp>>,
-    /// The writes to each hero that are listed as lost.
-    listed: BTreeMap<&'a str, Vec<&'a Stamp>>,
-    /// The writes that were seen at another node than their writer.
-    spread: BTreeSet<&'a Stamp>,
     /// The chain of each hero whose decisive write is known.
     chains: BTreeMap<&'a str, Chain<'a>>,
 }
@@ -61,26 +53,10 @@ pub(super) fn check(index: &Index<'_>, report: &mut Report) {
     let mut min = 0;
     for (stamp, (hero, operation)) in &acknowledged {
         let fate = ledger.fate(&hero.id, stamp);
-        let is_decided_early = fate == Fate::Lost && ledger.has_listed_successor(&hero.id, stamp);
-        min += usize::from(fate == Fate::Lost && !is_decided_early);
-        let text = || format!("the ledger lacks {}, {}", shown(hero), ledger.winner(&hero.id));
-        let is_missing = all_listed && !listed.contains(*stamp);
-        match fate {
-            Fate::Lost if is_missing && is_decided_early => report.add_known(
-                KnownDefect::LedgerDecidesByLateObservations,
-                Rule::LedgerTooLow,
-                text(),
-                [*operation],
-            ),
-            Fate::Lost if is_missing => report.add(Rule::LedgerTooLow, text(), [*operation]),
-            Fate::LostBeforeAnother if is_missing => report.add_known(
-                KnownDefect::LedgerMissesWriteBeforeAnotherOfItsOrigin,
-                Rule::LedgerTooLow,
-                text(),
-                [*operation],
-            ),
-            Fate::Kept | Fate::Revived | Fate::Lost | Fate::LostBeforeAnother | Fate::NotProved => {
-            }
+        min += usize::from(fate == Fate::Lost);
+        if fate == Fate::Lost && all_listed && !listed.contains(*stamp) {
+            let text = format!("the ledger lacks {}, {}", shown(hero), ledger.winner(&hero.id));
+            report.add(Rule::LedgerTooLow, text, [*operation]);
         }
     }
     let max = ledger.lost_max(acknowledged.iter().map(|(stamp, (hero, _))| (*stamp, &*hero.id)));
@@ -108,17 +84,8 @@ impl<'a> Ledger<'a> {
                 tombstones.entry(hero).or_default().push(stamp);
             }
         }
-        let spread = index.sightings.iter().filter_map(|sighting| {
-            let stamp = &sighting.hero?.stamp;
-            sighting.at.filter(|(node, _)| *node != stamp.writer()).map(|_| stamp)
-        });
-        let spread = spread.collect();
-        let mut listed: BTreeMap<&str, Vec<&Stamp>> = BTreeMap::new();
-        for lost in &index.history.end.lost.lost {
-            listed.entry(&lost.hero).or_default().push(&lost.stamp);
-        }
         let chains = BTreeMap::new();
-        let mut ledger = Self { index, written, tombstones, listed, spread, chains };
+        let mut ledger = Self { index, written, tombstones, chains };
         let created =
             index.creations.values().flatten().filter_map(|creation| match &creation.outcome {
                 Outcome::Written { hero } => Some(hero.id.as_str()),
@@ -179,11 +146,7 @@ impl<'a> Ledger<'a> {
             return if is_deleted { Fate::NotProved } else { Fate::Lost };
         };
         if writes.contains(write) {
-            let is_revived = writes
-                .iter()
-                .filter(|later| **later >= write)
-                .any(|later| self.was_only_at_its_end(later));
-            return if is_revived { Fate::Revived } else { Fate::Kept };
+            return Fate::Kept;
         }
         if !is_complete && writes.first().is_some_and(|oldest| *oldest > write) {
             return Fate::NotProved;
@@ -193,14 +156,8 @@ impl<'a> Ledger<'a> {
         let seen = writes.iter().rev().skip(usize::from(is_held));
         let later = seen.filter(|seen| **seen > write);
         let origins: BTreeSet<&str> = later.map(|seen| seen.origin.as_str()).collect();
-        if origins.contains(write.origin.as_str()) {
-            Fate::LostBeforeAnother
-        } else if origins.len() >= SEEN_MAX {
-            // An entry names so many origins only. Older writes count as seen.
-            Fate::NotProved
-        } else {
-            Fate::Lost
-        }
+        // An entry names so many origins only. Older writes count as seen.
+        if origins.len() >= SEEN_MAX { Fate::NotProved } else { Fate::Lost }
     }
 
     /// Returns the number of writes that are not known to be kept.
@@ -209,25 +166,6 @@ impl<'a> Ledger<'a> {
             self.written.iter().filter_map(|(stamp, event)| Some((*stamp, event.hero.as_deref()?)));
         let writes: BTreeSet<(&Stamp, &str)> = logged.chain(acknowledged).collect();
         writes.into_iter().filter(|(stamp, hero)| self.fate(hero, stamp) != Fate::Kept).count()
-    }
-
-    /// Returns whether a write based on this one is listed as lost.
-    fn has_listed_successor(&self, hero: &str, write: &Stamp) -> bool {
-        let mut later = self.listed.get(hero).into_iter().flatten().filter(|later| **later > write);
-        later.any(|later| self.chain(later).writes.contains(write))
-    }
-
-    /// Returns whether a listed write lost to one that has lost itself.
-    fn lost_to_a_loser(&self, lost: &LostWrite) -> bool {
-        let Some(Copy::Live(winner)) = &lost.to else { return false };
-        let Some(Chain { writes, .. }) = self.chains.get(lost.hero.as_str()) else { return false };
-        !writes.contains(&winner.stamp) && writes.last().is_some_and(|last| **last > winner.stamp)
-    }
-
-    /// Returns whether the incarnation that made this write has ended, and no other was seen with
-    /// it.
-    fn was_only_at_its_end(&self, stamp: &Stamp) -> bool {
-        self.index.has_ended(&stamp.origin) && !self.spread.contains(stamp)
     }
 
     fn list_is_true(
@@ -249,7 +187,7 @@ impl<'a> Ledger<'a> {
                 "twice"
             } else if !is_logged && known.is_none() {
                 "though nobody acknowledged it"
-            } else if matches!(fate, Fate::Kept | Fate::Revived) {
+            } else if fate == Fate::Kept {
                 "though it is held, or a writer that had seen it replaced it"
             } else if known.is_some_and(|(hero, _)| lost.wrote != Some(Copy::Live((*hero).clone())))
             {
@@ -263,16 +201,7 @@ impl<'a> Ledger<'a> {
                 lost.hero,
                 self.winner(&lost.hero)
             );
-            let rule = Rule::LedgerTooHigh;
-            if fate == Fate::Revived && !is_again {
-                let defect = KnownDefect::ReadShowsWriteOfEndedIncarnation;
-                report.add_known(defect, rule, text, operation);
-            } else if fate == Fate::Kept && !is_again && self.lost_to_a_loser(lost) {
-                let defect = KnownDefect::LedgerDecidesByLateObservations;
-                report.add_known(defect, rule, text, operation);
-            } else {
-                report.add(rule, text, operation);
-            }
+            report.add(Rule::LedgerTooHigh, text, operation);
         }
     }
 }
