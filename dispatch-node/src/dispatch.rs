@@ -105,7 +105,7 @@ impl Dispatch {
             alarms: Alarms::new(config.replica.drift_max),
             observer: Observer::new(config.cities, config.replica.staged_max),
             replica: Replica::new(me, config.replica, now),
-            desk: Desk::default(),
+            desk: Desk::new(now),
             requests: Requests::default(),
             faults: FaultControl::default(),
             gossip: GossipControl::new(carried, poll),

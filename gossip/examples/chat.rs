@@ -80,9 +80,20 @@ async fn chat(
     user: &str,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let here = cluster.presence(room).track(user, b"").await?;
+    let ended = serve(&mut socket, cluster, room, user).await;
+    cluster.presence(room).untrack(&here).await?;
+    ended
+}
+
+async fn serve(
+    socket: &mut Socket,
+    cluster: &Cluster,
+    room: &str,
+    user: &str,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut snapshots = cluster.snapshots();
     let mut shown = String::new();
-    let ended = loop {
+    loop {
         // The same text for all that has not changed, so nothing is sent twice.
         let messages = cluster.room(room).recent(50);
         let messages: Vec<_> =
@@ -102,11 +113,9 @@ async fn chat(
                     // A refused message is not shown, so its sender sees that.
                     let _ = cluster.room(room).say(user, text.as_str()).await;
                 }
-                Some(Ok(Frame::Close(_)) | Err(_)) | None => break Ok(()),
+                Some(Ok(Frame::Close(_)) | Err(_)) | None => return Ok(()),
                 Some(Ok(_)) => {}
             },
         }
-    };
-    cluster.presence(room).untrack(&here).await?;
-    ended
+    }
 }

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A batch is one step: no other node shows one of its keys without the other.
     let put = [("penguin", "arrested"), ("riddler", "arrested")]
         .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
-    tables[1].write(Batch { put: put.into(), delete: vec!["joker".to_owned()] }).await?;
+    tables[1].write(Batch { put: put.into(), delete: ["joker".to_owned()].into() }).await?;
     wait_for(&nodes[0], &tables[0], "penguin", Some("arrested")).await;
     assert!(tables[0].get("riddler").is_some() && tables[0].get("joker").is_none());
     println!("ada reads the whole batch: {:?}", tables[0].scan("").keys());

@@ -83,7 +83,7 @@ impl<A: Application> Member<A> {
     pub fn new(me: Origin, config: replica::Config, gossip_interval: Duration, now: Now) -> Self {
         Self {
             replica: Replica::new(me, config, now),
-            desk: Desk::default(),
+            desk: Desk::new(now),
             links: BTreeMap::new(),
             last: None,
             gossip: Timer::new(Some(gossip_interval), 1.0, now),

@@ -87,8 +87,10 @@ impl Table {
         }
     }
 
-    /// Returns whether the table is a ring.
-    pub(crate) fn is_ring(self) -> bool {
+    /// Returns whether the table is a ring: of the entries of closed incarnations, each group keeps
+    /// only the newest.
+    #[must_use]
+    pub fn is_ring(self) -> bool {
         self.kind() == Kind::Lasting && RING.contains(&(self.0 & 63))
     }
 
@@ -105,11 +107,24 @@ impl Table {
         key(self, group, 0)..=key(self, group, u64::MAX)
     }
 
-    /// Returns the key of a member of a group with this random number. For tables of kind
-    /// [`Once`](Kind::Once).
+    /// Returns the key of one of the entries of an element of a group, with this random number. For
+    /// tables of kind [`Once`](Kind::Once).
     #[must_use]
-    pub fn unique(self, group: &str, random: u64) -> Key {
-        key(self, hash_of_group(group), random)
+    pub fn unique(self, group: &str, element: &str, random: u32) -> Key {
+        let element = hash_of_name(element) >> (u32::BITS) << (u32::BITS);
+        key(self, hash_of_group(group), element | u64::from(random))
+    }
+
+    /// Returns the range of the keys of one element of a group.
+    #[must_use]
+    pub fn element(self, group: &str, element: &str) -> RangeInclusive<Key> {
+        self.unique(group, element, 0)..=self.unique(group, element, u32::MAX)
+    }
+
+    /// Returns the range of the keys of one owner in a group.
+    #[must_use]
+    pub fn of_owner(self, group: &str, owner: Origin) -> RangeInclusive<Key> {
+        self.owned(group, owner, 0)..=self.owned(group, owner, u16::MAX)
     }
 
     /// Returns the key of a register. For tables of kind [`Register`](Kind::Register).
@@ -264,7 +279,7 @@ mod tests {
             for number in [0, 1, 63] {
                 let table = Table::new(kind, number);
                 for key in [
-                    table.unique("visits", u64::MAX),
+                    table.unique("visits", "today", u32::MAX),
                     table.register("visits", "today"),
                     table.owned("visits", origin("a", 7), u16::MAX),
                 ] {
@@ -273,7 +288,7 @@ mod tests {
                     assert!(!table.group("visitors").contains(&key));
                 }
                 let other = Table::new(kind, (number + 1) % 64);
-                assert!(!other.keys().contains(&table.unique("visits", 0)));
+                assert!(!other.keys().contains(&table.unique("visits", "today", 0)));
             }
         }
     }
@@ -309,7 +324,7 @@ mod tests {
             let record = Record { group: "villains", name: "joker", content: b"laughs" };
             let bytes = record.encode(kind);
             let key_of = |group: &str, name: &str, owner| match kind {
-                Kind::Once => table.unique(group, 5),
+                Kind::Once => table.unique(group, name, 5),
                 Kind::Register => table.register(group, name),
                 Kind::Lasting | Kind::Ephemeral => table.owned(group, owner, 9),
             };

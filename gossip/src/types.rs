@@ -45,6 +45,12 @@ pub enum TypeError {
         /// The number of bytes.
         bytes: usize,
     },
+    /// A batch both sets and deletes a key.
+    #[error("a key of {bytes} bytes is both set and deleted")]
+    Contradiction {
+        /// The number of bytes of the key.
+        bytes: usize,
+    },
     /// The replica refused the write.
     #[error(transparent)]
     Write(#[from] WriteError),

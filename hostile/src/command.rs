@@ -52,7 +52,8 @@ fn type_request(number: u8) -> TypeRequest {
         1 => TypeRequest::Insert { set: name(), element: name() },
         2 => TypeRequest::Remove { set: name(), element: name() },
         3 => {
-            let batch = Batch { put: [(name(), vec![number])].into(), delete: vec![name()] };
+            let batch =
+                Batch { put: [(name(), vec![number])].into(), delete: [number.to_string()].into() };
             TypeRequest::Write { table: name(), batch }
         }
         4 => {

@@ -130,7 +130,7 @@ impl City {
         );
         Self {
             replica: Replica::new(me, config.replica, now),
-            desk: Desk::default(),
+            desk: Desk::new(now),
             crashes,
             links: BTreeMap::new(),
             observers: BTreeMap::new(),

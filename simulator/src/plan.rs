@@ -224,7 +224,9 @@ pub enum Ask {
     Say { room: u8 },
     /// Tracks a user.
     Track { key: u8 },
-    /// Empties a place of the node.
+    /// Changes what is known of a user of the node.
+    Update { place: u8 },
+    /// Untracks a user of the node.
     Untrack { place: u8 },
     /// Registers a name.
     Register { number: u8 },

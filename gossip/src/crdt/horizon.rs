@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Stamp;
+use crate::clock::{Hlc, Stamp};
 use crate::crdt::version_vector::VersionVector;
 use crate::id::Origin;
 
@@ -34,6 +34,12 @@ impl Horizon {
     #[must_use]
     pub fn is_covered_by(&self, vector: &VersionVector) -> bool {
         vector.covers_all(&self.collected) && vector.covers_all(&self.closed)
+    }
+
+    /// Returns the latest reading among the collected tombstones; `None` without one.
+    #[must_use]
+    pub fn latest_collected(&self) -> Option<Hlc> {
+        self.collected.iter().map(|slot| slot.hlc).max()
     }
 
     /// Iterates over the slots of both parts, each as the stamp of a write.

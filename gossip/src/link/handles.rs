@@ -149,7 +149,7 @@ impl TableHandle {
     /// [`AskError`]
     pub async fn put(&self, key: &str, value: &[u8]) -> Result<(), AskError> {
         let put = [(key.to_owned(), value.to_vec())].into();
-        self.write(Batch { put, delete: Vec::new() }).await
+        self.write(Batch { put, delete: BTreeSet::new() }).await
     }
 
     /// Deletes a key. Does nothing if it is absent.
@@ -157,7 +157,7 @@ impl TableHandle {
     /// # Errors
     /// [`AskError`]
     pub async fn delete(&self, key: &str) -> Result<(), AskError> {
-        self.write(Batch { put: BTreeMap::new(), delete: vec![key.to_owned()] }).await
+        self.write(Batch { put: BTreeMap::new(), delete: [key.to_owned()].into() }).await
     }
 
     /// Sets and deletes keys in one step. No other node shows a part of it.
@@ -252,11 +252,15 @@ impl Messages {
                 .as_ref()
                 .map(|snapshot| snapshot.room(&self.name, room::KEPT));
             if let Some(messages) = messages {
-                let stamps = messages.iter().map(|message| message.stamp).collect();
                 let is_first = self.shown.is_none();
-                let before = self.shown.replace(stamps).unwrap_or_default();
-                let new = messages.into_iter().filter(|message| !before.contains(&message.stamp));
+                let shown = self.shown.get_or_insert_default();
+                let new = messages.into_iter().filter(|message| shown.insert(message.stamp));
                 let new: Vec<Message> = new.collect();
+                // Those that the room does not show any more are kept for a while: after a crash of
+                // the node it shows them again.
+                while shown.len() > 2 * room::KEPT {
+                    shown.pop_first();
+                }
                 if is_first || !new.is_empty() {
                     return Some(new);
                 }
@@ -291,8 +295,8 @@ impl PresenceHandle {
     /// # Errors
     /// [`AskError`]
     pub async fn update(&self, tracked: &Present, meta: &[u8]) -> Result<(), AskError> {
-        let (topic, place, meta) = (self.topic.clone(), tracked.place, meta.to_vec());
-        self.cluster.ask(Request::Update { topic, place, meta }).await.map(drop)
+        let (topic, tracked, meta) = (self.topic.clone(), tracked.clone(), meta.to_vec());
+        self.cluster.ask(Request::Update { topic, tracked, meta }).await.map(drop)
     }
 
     /// Ends the tracking of somebody at this node.
@@ -300,8 +304,8 @@ impl PresenceHandle {
     /// # Errors
     /// [`AskError`]
     pub async fn untrack(&self, tracked: &Present) -> Result<(), AskError> {
-        let (topic, place) = (self.topic.clone(), tracked.place);
-        self.cluster.ask(Request::Untrack { topic, place }).await.map(drop)
+        let (topic, tracked) = (self.topic.clone(), tracked.clone());
+        self.cluster.ask(Request::Untrack { topic, tracked }).await.map(drop)
     }
 
     /// Returns who is present at any node that is reachable.

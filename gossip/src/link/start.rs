@@ -42,6 +42,7 @@ pub struct Builder {
 }
 
 /// A running node. It is stopped when this is dropped.
+#[must_use = "the node is stopped when this is dropped"]
 pub struct RunningNode {
     cluster: Cluster,
     ended: JoinHandle<NodeEnd>,
@@ -76,7 +77,6 @@ impl Builder {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    #[must_use]
     pub fn start(self, listener: TcpListener) -> RunningNode {
         self.start_with(listener, |_| Router::new())
     }

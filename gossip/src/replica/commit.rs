@@ -9,6 +9,7 @@ use crate::id::{Key, Origin};
 use crate::payload::Payload;
 use crate::replica::pull::{Chunks, Pull, Round};
 use crate::replica::{Event, Replica, Rule, retire};
+use crate::table::Kind;
 use crate::time::Now;
 
 /// The size of a merged round.
@@ -73,7 +74,8 @@ impl<V: Payload> Replica<V> {
         });
         self.vector.merge(&vector);
         self.end_ephemeral_entries();
-        if closes_more {
+        // A repair may have taken entries that were pruned here.
+        if closes_more || repairs {
             self.prune_rings();
         }
         if self.keeps(Rule::HorizonsAreInherited) {
@@ -130,6 +132,8 @@ impl<V: Payload> Replica<V> {
     fn merge(&mut self, entries: Chunks<V>, restored: &[Key]) -> Changes<V> {
         let skip_covered = self.keeps(Rule::CoveredEntriesAreSkipped);
         let delete_late = self.keeps(Rule::LateWritesAreDeleted);
+        let unseen_stay = self.keeps(Rule::UnseenWritesToRegistersStay);
+        let latest_deletion = self.horizon.latest_collected();
         let drop_orphans = self.keeps(Rule::OwnedOrphansAreDropped);
         let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
         let any_closed = self.vector.marks().next().is_some();
@@ -141,7 +145,11 @@ impl<V: Payload> Replica<V> {
         for batch in entries.into_batches() {
             let mut rows = batch.rows();
             while let Some((key, entry)) = rows.advance() {
-                let is_owned = key.kind().is_owned();
+                let (kind, is_owned) = (key.kind(), key.kind().is_owned());
+                // Deletions of registers win only over earlier writes.
+                let is_later = kind == Kind::Register
+                    && unseen_stay
+                    && Some(entry.stamp.hlc) > latest_deletion;
                 let is_late_over = |is_deleted: bool| {
                     is_deleted && delete_late && !is_owned && !entry.value.is_tombstone()
                 };
@@ -153,7 +161,7 @@ impl<V: Payload> Replica<V> {
                     changed += usize::from(is_merged && self.map.merge(key, &entry));
                 } else if drop_orphans && is_owned && self.vector.has_closed(entry.stamp.origin) {
                     // The closing members had another write to this key.
-                } else if is_late_over(seen.has(entry.born) && !self.map.holds(key)) {
+                } else if !is_later && is_late_over(seen.has(entry.born) && !self.map.holds(key)) {
                     late.push((key, entry.to_entry()));
                 } else if self.map.merge(key, &entry) {
                     changed += 1;

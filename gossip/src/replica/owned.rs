@@ -17,17 +17,19 @@ impl<V: Payload> Replica<V> {
     /// Removes the ephemeral entries of ended incarnations. Must be called whenever the vector has
     /// changed, except by a write of an incarnation that has written before.
     pub(super) fn end_ephemeral_entries(&mut self) {
-        let any_ephemeral = self.map.tables().any(|(table, _)| table.kind() == Kind::Ephemeral);
-        if !any_ephemeral || !self.keeps(Rule::EphemeralEntriesEnd) {
+        if !self.keeps(Rule::EphemeralEntriesEnd) {
             return;
         }
-        let ended: Vec<Origin> =
-            self.map.origins().filter(|origin| self.vector.has_ended(*origin)).collect();
-        for origin in ended {
-            let written = self.map.written_by(origin).map(|(key, _)| key);
-            let keys: Vec<Key> = written.filter(|key| key.kind() == Kind::Ephemeral).collect();
-            keys.into_iter().for_each(|key| self.map.remove(key));
+        let tables = self.map.tables().map(|(table, _)| table);
+        let ephemeral: Vec<Table> =
+            tables.filter(|table| table.kind() == Kind::Ephemeral).collect();
+        let mut ended = Vec::new();
+        for table in ephemeral {
+            let records = self.map.records().range(table.keys());
+            let of_ended = records.filter(|(_, stamp, _)| self.vector.has_ended(stamp.origin));
+            ended.extend(of_ended.map(|(key, ..)| key));
         }
+        ended.into_iter().for_each(|key| self.map.remove(key));
     }
 
     /// Removes the entries of closed incarnations that are not among the newest of their group, in

@@ -89,6 +89,9 @@ pub enum Rule {
     /// A write to an unset register that is older has lost. Otherwise it is deleted anew, together
     /// with later writes that set the register again.
     OlderWritesToRegistersLose,
+    /// A write to a register that its peer has not seen stays, unless a collected deletion may be
+    /// later. Otherwise a write that is later than the deletion is lost.
+    UnseenWritesToRegistersStay,
     /// A full round removes no owned entries. Otherwise it removes what no owner has deleted.
     OwnedEntriesAreKept,
     /// Ephemeral entries end with their incarnation, wherever it is known to have ended. Otherwise
@@ -123,7 +126,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::OriginsNameTheIncarnation,
         Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
@@ -151,6 +154,7 @@ impl Rule {
         Self::LateWritesAreDeleted,
         Self::RegistersAreReborn,
         Self::OlderWritesToRegistersLose,
+        Self::UnseenWritesToRegistersStay,
         Self::OwnedEntriesAreKept,
         Self::EphemeralEntriesEnd,
         Self::OwnedOrphansAreDropped,

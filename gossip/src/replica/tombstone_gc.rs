@@ -1,5 +1,13 @@
 //! Collection of tombstones, and full rounds for replicas that missed one.
 //!
+//! Deletions of registers are collected like tombstones. What is said here of tombstones holds for
+//! them too, with one exception: a later write wins over them. After a deletion was collected, the
+//! stamp of an unseen write decides, by the latest collected deletion of any key: a write above it
+//! is later; one below it may be earlier, and is deleted. (A key that is written for the first time
+//! there, with an earlier stamp than its collected deletion, may stay live at the collector until
+//! the two meet and repair that. It takes an incarnation that had not seen the deletion, and clocks
+//! that differ by the accepted drift.)
+//!
 //! A tombstone is causally stable when each member has proved, in its present incarnation, a vector
 //! that covers it, and this replica covers all that those proofs cover. Then no member holds, or
 //! can still send, a write that the tombstone must beat: the writes that a member made before it
@@ -136,11 +144,18 @@ impl<V: Payload> Replica<V> {
         let keep = |rule| self.keeps(rule);
         let seen_there =
             |stamp| has_seen(vector, horizon, stamp) || !keep(Rule::OnlySeenKeysAreRemoved);
-        // The owner of an entry does not delete it, so it was not deleted.
-        let is_owned = |key: Key| key.kind().is_owned() && keep(Rule::OwnedEntriesAreKept);
-        let stays = |held: &Stamps| {
-            let is_unseen = held.is_tombstone && !seen_there(held.stamp);
-            is_unseen && keep(Rule::UnseenTombstonesStay) || is_owned(held.key)
+        let latest_deletion = horizon.latest_collected();
+        let stays = |held: &Stamps| match held.key.kind() {
+            // The owner of an entry does not delete it, so it was not deleted.
+            Kind::Lasting | Kind::Ephemeral if keep(Rule::OwnedEntriesAreKept) => true,
+            _ if held.is_tombstone => !seen_there(held.stamp) && keep(Rule::UnseenTombstonesStay),
+            // Deletions of registers win only over earlier writes.
+            Kind::Register => {
+                !seen_there(held.stamp)
+                    && Some(held.stamp.hlc) > latest_deletion
+                    && keep(Rule::UnseenWritesToRegistersStay)
+            }
+            Kind::Once | Kind::Lasting | Kind::Ephemeral => false,
         };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
         let missing = self

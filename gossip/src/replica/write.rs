@@ -3,11 +3,14 @@
 //! Invariant: a write enters the map and the vector in one step, and its stamp is above all stamps
 //! seen before.
 
+use std::collections::BTreeMap;
+
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, EntryRef, Seen, Value};
 use crate::id::{Incarnation, Key, Origin};
 use crate::payload::Payload;
 use crate::replica::{Replica, Rule};
+use crate::table::{Kind, Record};
 use crate::time::Now;
 
 /// The reason why a write is refused. Nothing was changed.
@@ -45,12 +48,24 @@ struct Planned {
 }
 
 impl Planned {
-    fn add<V>(&mut self, value: &Value<V>) {
+    fn add<V: Payload>(&mut self, value: &Value<V>, over: Option<&Entry<V>>) {
         let is_tombstone = matches!(value, Value::Tombstone | Value::Unset);
-        self.live += usize::from(!is_tombstone);
+        let is_new = over.is_none_or(Entry::is_tombstone);
+        self.live += usize::from(!is_tombstone && is_new);
         self.tombstones += usize::from(is_tombstone);
-        self.bytes += bytes(value);
+        let before = over.map_or(0, |over| bytes(&over.value));
+        self.bytes = (self.bytes + bytes(value)).saturating_sub(before);
     }
+}
+
+/// Returns whether a record with the same names may replace this entry. Keys are hashes, so another
+/// record can have the same one.
+fn is_same_record<V>(key: Key, over: &Entry<V>, value: &Value<V>) -> bool {
+    let (Value::Record(held), Value::Record(new)) = (&over.value, value) else { return true };
+    let kind = key.kind();
+    let names = |bytes| Record::decode(bytes, kind).map(|record| (record.group, record.name));
+    // The keys of the kind `Once` are random, and are never written again.
+    kind != Kind::Once && names(held) == names(new)
 }
 
 /// Returns the number of bytes that a value adds to the size of its table.
@@ -110,21 +125,31 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Writes several values in one step: they travel in one round, so no other replica shows a part
-    /// of them.
+    /// of them. Without any, it only checks that this incarnation has joined.
     ///
     /// # Errors
     /// The first [`WriteError`]; nothing was changed.
-    pub fn write_all(&mut self, now: Now, writes: Vec<(Key, Value<V>)>) -> Result<(), WriteError> {
+    pub fn write_all(
+        &mut self,
+        now: Now,
+        writes: BTreeMap<Key, Value<V>>,
+    ) -> Result<(), WriteError> {
+        self.check_joined()?;
         let mut planned = Planned::default();
         for (key, value) in &writes {
             let over = self.map.get(*key);
             self.check_write(now, *key, value, over.as_ref(), planned)?;
-            planned.add(value);
+            planned.add(value, over.as_ref());
         }
         for (key, value) in writes {
             self.write(now, key, value)?;
         }
         Ok(())
+    }
+
+    fn check_joined(&self) -> Result<(), WriteError> {
+        let may_write = self.joined || !self.keeps(Rule::WritersHaveJoined);
+        if may_write { Ok(()) } else { Err(WriteError::Joining) }
     }
 
     /// Checks everything that can refuse a write over `over`, after `planned` others.
@@ -136,13 +161,19 @@ impl<V: Payload> Replica<V> {
         over: Option<&Entry<V>>,
         planned: Planned,
     ) -> Result<(), WriteError> {
-        if !self.joined && self.keeps(Rule::WritersHaveJoined) {
-            return Err(WriteError::Joining);
-        }
+        self.check_joined()?;
         // Of the stamp, only the origin decides whether the value belongs to the key.
         let stamp = Stamp { hlc: Hlc::default(), origin: self.me };
         let proposed = EntryRef { value: value.as_value_ref(), stamp, born: stamp, seen: &[] };
-        if key.table().is_some() && !proposed.is_valid(key) {
+        let is_misplaced = match (key.table(), value) {
+            (Some(_), value) => {
+                !proposed.is_valid(key)
+                    || over.is_some_and(|over| !is_same_record(key, over, value))
+            }
+            (None, Value::Live(_) | Value::Tombstone) => false,
+            (None, Value::Record(_) | Value::Unset) => true,
+        };
+        if is_misplaced {
             return Err(WriteError::Misplaced);
         }
         if let Some(over) = over {

@@ -5,8 +5,9 @@
 //! - **Concurrency:** every increment counts, at whichever node it was made.
 //! - **Restart:** a new incarnation starts a shard of its own, at zero. It never continues an earlier
 //!   one, of which others may hold more than it remembers.
-//! - **Bomb:** increments that any other node has received count for ever. Those that none has
-//!   received are lost with the incarnation that made them.
+//! - **Bomb:** increments that any other member has received count for ever. Those that none has
+//!   received are lost with the incarnation that made them. If a second process of its name runs, what
+//!   it counts after the members have closed its incarnation is lost too.
 //! - **Partition:** both sides count. After the partition, the totals are equal.
 //! - **Forgotten nodes:** what they have counted stays.
 //!

@@ -35,7 +35,7 @@ pub struct Answered {
 }
 
 /// The part of a machine that serves the types.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Desk {
     peers: Peers,
     /// The number of random numbers drawn.
@@ -43,6 +43,12 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Returns the desk of an incarnation that starts now.
+    #[must_use]
+    pub fn new(now: Now) -> Self {
+        Self { peers: Peers::new(now), drawn: 0 }
+    }
+
     /// Notes a new link.
     pub fn link_up(&mut self, peer: Origin) {
         self.peers.link_up(peer);
@@ -74,8 +80,9 @@ impl Desk {
         // Unique without a generator of its own: an incarnation contains random bits.
         self.drawn += 1;
         let random = xxh3_64_with_seed(&replica.me().incarnation.to_bytes(), self.drawn);
-        let reachable = self.peers.reachable();
-        let result = request.execute(replica, now, random, |owner| reachable.contains(&owner));
+        let random = u32::try_from(random >> u32::BITS).expect("32 bits");
+        let peers = &self.peers;
+        let result = request.execute(replica, now, random, |owner| peers.is_reachable(owner));
         Answered { ticket, result, number: replica.map().changes() }
     }
 

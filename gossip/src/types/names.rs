@@ -101,7 +101,8 @@ pub fn register<V: Payload>(
     Ok(Registration { owner: me, value: value.to_vec(), token: entry.stamp })
 }
 
-/// Releases a name that this incarnation holds.
+/// Releases a name that this incarnation holds, with its newest registration. Several tasks of one
+/// node that register one name replace each other's registrations.
 ///
 /// # Errors
 /// [`NameError`]; nothing was changed.

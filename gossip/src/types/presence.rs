@@ -10,7 +10,8 @@
 //!   when it returns. The map does not change.
 //! - **Restart, bomb, forgotten nodes:** the entries of an ended incarnation are removed wherever its
 //!   end is known, at once and without a tombstone.
-//! - **Growth:** an incarnation has as many places as it has tracked at the same time.
+//! - **Growth:** an incarnation has as many places in a topic as it has tracked there at the same
+//!   time.
 //!
 //! Invariant: no entry of an incarnation is shown whose end the replica knows.
 
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::clock::Stamp;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
-use crate::id::{Key, Origin};
+use crate::id::Origin;
 use crate::payload::Payload;
 use crate::replica::{Replica, WriteError};
 use crate::table::{Kind, PLACES, Record, Table};
@@ -95,13 +96,14 @@ pub fn track<V: Payload>(
     check_name(topic)?;
     check_name(key)?;
     let me = replica.me();
-    let places =
-        replica.map().records().range(TABLE.group(topic)).filter_map(|(held, stamp, bytes)| {
-            let (_, content) = parse(bytes).filter(|(group, _)| *group == topic)?;
-            (stamp.origin == me && content.is_some()).then(|| held.place())
-        });
-    let mut taken: Vec<u16> = places.collect();
-    taken.sort_unstable();
+    let places = replica.map().records().range(TABLE.of_owner(topic, me));
+    let taken: Vec<u16> = places
+        .filter(|(_, _, bytes)| {
+            parse(bytes).is_some_and(|(group, content)| group == topic && content.is_some())
+        })
+        .map(|(held, ..)| held.place())
+        .collect();
+    // The places are sorted, so the first gap is free.
     let free =
         (0..PLACES).find(|place| taken.get(*place).is_none_or(|taken| *place < (*taken).into()));
     let place = free.and_then(|place| u16::try_from(place).ok());
@@ -112,23 +114,27 @@ pub fn track<V: Payload>(
     Ok(Present { key: key.to_owned(), meta: meta.to_vec(), owner, since, stamp, place })
 }
 
-/// Changes what is known of somebody who is tracked here, at this place.
+/// Changes what is known of somebody who is tracked here.
 ///
 /// # Errors
-/// [`TypeError`]; nothing was changed. At an empty place, [`WriteError::Deleted`].
+/// [`TypeError`]; nothing was changed. Of somebody who is not tracked here any more,
+/// [`WriteError::Deleted`].
 pub fn update<V: Payload>(
     replica: &mut Replica<V>,
     now: Now,
     topic: &str,
-    place: u16,
+    tracked: &Present,
     meta: &[u8],
 ) -> Result<(), TypeError> {
-    let (key, _, since) = at(replica, topic, place).ok_or(WriteError::Deleted)?;
-    write(replica, now, topic, place, &Some((key, meta.to_vec(), since)))?;
+    if !is_tracked(replica, topic, tracked) {
+        return Err(WriteError::Deleted.into());
+    }
+    let content = Some((tracked.key.clone(), meta.to_vec(), tracked.since));
+    write(replica, now, topic, tracked.place, &content)?;
     Ok(())
 }
 
-/// Empties a place. Does nothing at an empty one.
+/// Ends the tracking of somebody who is tracked here. Does nothing for others.
 ///
 /// # Errors
 /// [`TypeError`]; nothing was changed.
@@ -136,10 +142,10 @@ pub fn untrack<V: Payload>(
     replica: &mut Replica<V>,
     now: Now,
     topic: &str,
-    place: u16,
+    tracked: &Present,
 ) -> Result<(), TypeError> {
-    if at(replica, topic, place).is_some() {
-        write(replica, now, topic, place, &None)?;
+    if is_tracked(replica, topic, tracked) {
+        write(replica, now, topic, tracked.place, &None)?;
     }
     Ok(())
 }
@@ -225,15 +231,15 @@ fn write<V: Payload>(
     Ok(replica.write(now, key, value)?.stamp)
 }
 
-/// Returns the content of a place of this incarnation.
-fn at<V: Payload>(
-    replica: &Replica<V>,
-    topic: &str,
-    place: u16,
-) -> Option<(String, Vec<u8>, UnixMillis)> {
-    let key: Key = TABLE.owned(topic, replica.me(), place);
-    let (_, bytes) = replica.map().records().get(key)?;
-    parse(bytes).filter(|(group, _)| *group == topic)?.1
+/// Returns whether this incarnation tracks them at their place, whatever is known of them now.
+fn is_tracked<V: Payload>(replica: &Replica<V>, topic: &str, tracked: &Present) -> bool {
+    let key = TABLE.owned(topic, replica.me(), tracked.place);
+    let held = replica.map().records().get(key).and_then(|(_, bytes)| parse(bytes));
+    let is_it = |(group, content): (&str, Content)| {
+        let held = content.map(|(key, _, since)| (key, since));
+        group == topic && held == Some((tracked.key.clone(), tracked.since))
+    };
+    tracked.owner == replica.me() && held.is_some_and(is_it)
 }
 
 fn parse(bytes: &[u8]) -> Option<(&str, Content)> {

@@ -3,21 +3,23 @@
 //!
 //! - **Concurrency:** of two writes to one key the later one wins, deletions included. The other is
 //!   lost.
-//! - **Restart, bomb:** a write that another node has received stays.
+//! - **Restart, bomb:** a write that another node has received stays. If its incarnation was closed
+//!   without it, because two processes had one name, its holder writes it again with a new stamp, and
+//!   it may win over writes that were later.
 //! - **Partition:** both sides write; for each key the later write wins.
 //! - **Batches:** the writes of one batch travel in one round, so no replica shows a part of them.
 //!   Each key is still merged by itself.
 //!
 //! Invariant: a key has at most one value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Stamp;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
 use crate::id::Key;
 use crate::payload::Payload;
-use crate::replica::Replica;
+use crate::replica::{Replica, WriteError};
 use crate::table::{Kind, Record, Table};
 use crate::time::Now;
 use crate::types::{TypeError, check_content, check_name};
@@ -40,7 +42,7 @@ pub struct Batch {
     /// The keys to set, with their values.
     pub put: BTreeMap<String, Vec<u8>>,
     /// The keys to delete. Absent ones are ignored.
-    pub delete: Vec<String>,
+    pub delete: BTreeSet<String>,
 }
 
 /// Sets and deletes keys in one step.
@@ -54,16 +56,23 @@ pub fn write<V: Payload>(
     batch: &Batch,
 ) -> Result<(), TypeError> {
     check_name(table)?;
-    let mut writes: Vec<(Key, Value<V>)> = Vec::new();
+    if let Some(key) = batch.delete.iter().find(|key| batch.put.contains_key(*key)) {
+        return Err(TypeError::Contradiction { bytes: key.len() });
+    }
+    let mut writes: BTreeMap<Key, Value<V>> = BTreeMap::new();
     for (key, value) in &batch.put {
         check_name(key)?;
         check_content(value)?;
         let record = Record { group: table, name: key, content: value };
-        writes.push((key_of(table, key), Value::Record(record.encode(Kind::Register))));
+        let value = Value::Record(record.encode(Kind::Register));
+        if writes.insert(key_of(table, key), value).is_some() {
+            // Two names with one hash.
+            return Err(WriteError::Misplaced.into());
+        }
     }
-    let present = |key: &&String| get(replica.map().records(), table, key).is_some();
-    for key in batch.delete.iter().filter(present) {
-        writes.push((key_of(table, key), Value::Unset));
+    let is_present = |key: &&String| get(replica.map().records(), table, key).is_some();
+    for key in batch.delete.iter().filter(is_present) {
+        writes.insert(key_of(table, key), Value::Unset);
     }
     Ok(replica.write_all(now, writes)?)
 }

@@ -28,9 +28,9 @@ pub enum Request {
     /// See [`presence::track`].
     Track { topic: String, key: String, meta: Vec<u8> },
     /// See [`presence::update`].
-    Update { topic: String, place: u16, meta: Vec<u8> },
+    Update { topic: String, tracked: Present, meta: Vec<u8> },
     /// See [`presence::untrack`].
-    Untrack { topic: String, place: u16 },
+    Untrack { topic: String, tracked: Present },
     /// See [`names::register`].
     Register { name: String, value: Vec<u8> },
     /// See [`names::release`].
@@ -101,7 +101,7 @@ impl Request {
         self,
         replica: &mut Replica<V>,
         now: Now,
-        random: u64,
+        random: u32,
         is_up: impl Fn(Origin) -> bool,
     ) -> Result<Done, RequestError> {
         Ok(match self {
@@ -124,12 +124,12 @@ impl Request {
             Self::Track { topic, key, meta } => {
                 Done::Tracked(presence::track(replica, now, &topic, &key, &meta)?)
             }
-            Self::Update { topic, place, meta } => {
-                presence::update(replica, now, &topic, place, &meta)?;
+            Self::Update { topic, tracked, meta } => {
+                presence::update(replica, now, &topic, &tracked, &meta)?;
                 Done::Replaced
             }
-            Self::Untrack { topic, place } => {
-                presence::untrack(replica, now, &topic, place)?;
+            Self::Untrack { topic, tracked } => {
+                presence::untrack(replica, now, &topic, &tracked)?;
                 Done::Replaced
             }
             Self::Register { name, value } => {

@@ -24,7 +24,7 @@ use crate::crdt::records::Records;
 use crate::payload::Payload;
 use crate::replica::Replica;
 use crate::table::{Kind, RING, Record, Table};
-use crate::time::Now;
+use crate::time::{Now, UnixMillis};
 use crate::types::{TypeError, check_name, decoded, encoded};
 
 /// The table of all messages.
@@ -82,6 +82,8 @@ struct Content {
     sender: String,
     text: String,
     reply_to: Option<Stamp>,
+    /// The sender's wall clock. The stamp may be ahead of it.
+    sent: UnixMillis,
 }
 
 /// Sends a message. Returns it.
@@ -104,14 +106,13 @@ pub fn send<V: Payload>(
     let me = replica.me();
     let messages = held(replica.map().records(), room);
     let mine = || messages.iter().filter(|(stamp, _)| stamp.origin == me);
-    let recent: Vec<Stamp> = mine()
-        .filter(|(stamp, content)| {
-            content.sender == sender && stamp.hlc.wall.0 + RATE_MS > now.wall.0
-        })
-        .map(|(stamp, _)| *stamp)
+    let recent: Vec<UnixMillis> = mine()
+        .filter(|(_, content)| content.sender == sender)
+        .map(|(_, content)| content.sent)
+        .filter(|sent| now.wall.0.abs_diff(sent.0) < RATE_MS)
         .collect();
     if recent.len() >= RATE {
-        let oldest = recent.iter().min().map_or(now.wall.0, |oldest| oldest.hlc.wall.0);
+        let oldest = recent.iter().min().map_or(now.wall.0, |oldest| oldest.0);
         let retry_ms = (oldest + RATE_MS).saturating_sub(now.wall.0).clamp(1, RATE_MS);
         return Err(RoomError::TooFast { retry_ms });
     }
@@ -120,8 +121,9 @@ pub fn send<V: Payload>(
     {
         return Err(RoomError::UnknownMessage);
     }
-    let number = mine().map(|(_, content)| content.number + 1).max().unwrap_or(0);
-    let content = Content { number, sender: sender.into(), text: text.into(), reply_to };
+    let number = mine().map(|(_, content)| content.number.wrapping_add(1)).max().unwrap_or(0);
+    let (sender, text, sent) = (sender.to_owned(), text.to_owned(), now.wall);
+    let content = Content { number, sender, text, reply_to, sent };
     let record = Record { group: room, name: "", content: &encoded(&content) };
     let place = u16::try_from(number % KEPT as u64).expect("rings are short");
     let value = Value::Record(record.encode(Kind::Lasting));

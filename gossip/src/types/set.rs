@@ -38,13 +38,13 @@ pub fn add<V: Payload>(
     now: Now,
     set: &str,
     element: &str,
-    random: u64,
+    random: u32,
 ) -> Result<bool, TypeError> {
     check_name(set)?;
     check_name(element)?;
     let before = tags(replica.map().records(), set, element);
     let record = Record { group: set, name: "", content: element.as_bytes() };
-    let tag = (TABLE.unique(set, random), Value::Record(record.encode(Kind::Once)));
+    let tag = (TABLE.unique(set, element, random), Value::Record(record.encode(Kind::Once)));
     let deletions = before.iter().map(|tag| (*tag, Value::Tombstone));
     replica.write_all(now, [tag].into_iter().chain(deletions).collect())?;
     Ok(before.is_empty())
@@ -75,7 +75,8 @@ pub fn contains(records: &Records, set: &str, element: &str) -> bool {
 /// Returns the elements of a set, sorted.
 #[must_use]
 pub fn elements(records: &Records, set: &str) -> BTreeSet<String> {
-    held(records, set).map(|(_, element)| element.to_owned()).collect()
+    let parsed = records.range(TABLE.group(set)).filter_map(|(_, _, bytes)| parse(bytes));
+    parsed.filter(|(group, _)| *group == set).map(|(_, element)| element.to_owned()).collect()
 }
 
 /// Returns all sets that have elements, by name.
@@ -92,14 +93,8 @@ pub fn list(records: &Records) -> BTreeMap<String, BTreeSet<String>> {
 
 /// Returns the tags of an element.
 fn tags(records: &Records, set: &str, element: &str) -> Vec<Key> {
-    held(records, set).filter(|(_, held)| *held == element).map(|(key, _)| key).collect()
-}
-
-fn held<'a>(records: &'a Records, set: &'a str) -> impl Iterator<Item = (Key, &'a str)> {
-    records.range(TABLE.group(set)).filter_map(move |(key, _, bytes)| {
-        let (group, element) = parse(bytes)?;
-        (group == set).then_some((key, element))
-    })
+    let tags = records.range(TABLE.element(set, element));
+    tags.filter(|(_, _, bytes)| parse(bytes) == Some((set, element))).map(|(key, ..)| key).collect()
 }
 
 fn parse(bytes: &[u8]) -> Option<(&str, &str)> {

@@ -29,6 +29,7 @@ pub struct Snapshot {
     records: Records,
     vector: Arc<VersionVector>,
     reachable: Arc<BTreeSet<Origin>>,
+    is_starting: bool,
 }
 
 impl Snapshot {
@@ -42,6 +43,7 @@ impl Snapshot {
             records: replica.map().records().clone(),
             vector: Arc::new(replica.vector().clone()),
             reachable: Arc::new(peers.reachable()),
+            is_starting: peers.is_starting(),
         }
     }
 
@@ -51,6 +53,7 @@ impl Snapshot {
         self.number == replica.map().changes()
             && self.me == replica.me()
             && self.is_joined == replica.joined()
+            && self.is_starting == peers.is_starting()
             && peers.are(&self.reachable)
             && *self.vector == *replica.vector()
     }
@@ -82,7 +85,7 @@ impl Snapshot {
     /// Returns whether an incarnation is reachable from this node.
     #[must_use]
     pub fn is_up(&self, incarnation: Origin) -> bool {
-        incarnation == self.me || self.reachable.contains(&incarnation)
+        self.is_starting || incarnation == self.me || self.reachable.contains(&incarnation)
     }
 
     /// Returns whether an incarnation is known to have ended.

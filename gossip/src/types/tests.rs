@@ -220,7 +220,15 @@ fn refused_batch_of_registers_changes_nothing() {
     let bad = batch(&[("bane", "1"), ("", "1")], &[]);
     let refused = registers::write(&mut replicas[0], at(2_000), "villains", &bad);
     assert_eq!(refused, Err(TypeError::Name { bytes: 0 }));
+    let bad = batch(&[("bane", "1")], &["bane"]);
+    let refused = registers::write(&mut replicas[0], at(2_000), "villains", &bad);
+    assert_eq!(refused, Err(TypeError::Contradiction { bytes: 4 }));
     assert!(replicas[0].map().is_empty());
+    // Before it has joined, a node does not know what is absent.
+    let mut new = replica("a", 2, 0);
+    let joining = Err(TypeError::Write(WriteError::Joining));
+    assert_eq!(registers::write(&mut new, at(10), "villains", &batch(&[], &["bane"])), joining);
+    assert_eq!(set::remove(&mut new, at(10), "tags", "fast"), Err(WriteError::Joining.into()));
 }
 
 fn name_of(replica: &Replica) -> Option<names::Registration> {
@@ -391,16 +399,16 @@ fn presence_is_tracked_updated_and_left() {
     assert_eq!(presence::topics(replicas[2].map().records())["lobby"], 2);
     let diffs = presence::diff(&before, &after, ended, up);
     assert!(matches!(&diffs[..], [Diff::Joined(bob)] if bob.key == "bob"), "{diffs:?}");
-    presence::update(&mut replicas[0], at(2_200), "lobby", ada.place, b"here").unwrap();
+    presence::update(&mut replicas[0], at(2_200), "lobby", &ada, b"here").unwrap();
     let updated = here(&replicas[0]);
     let diffs = presence::diff(&after, &updated, ended, up);
     let is_update = |diff: &Diff| matches!(diff, Diff::Updated { from, to } if from.meta == b"away" && to.meta == b"here");
     assert!(diffs.len() == 1 && is_update(&diffs[0]), "{diffs:?}");
-    presence::untrack(&mut replicas[0], at(2_300), "lobby", ada.place).unwrap();
+    presence::untrack(&mut replicas[0], at(2_300), "lobby", &ada).unwrap();
     let diffs = presence::diff(&updated, &here(&replicas[0]), ended, up);
     let is_left = |diff: &Diff| matches!(diff, Diff::Left { why: Why::Untracked, .. });
     assert!(diffs.len() == 1 && is_left(&diffs[0]), "{diffs:?}");
-    let gone = presence::update(&mut replicas[0], at(2_400), "lobby", ada.place, b"");
+    let gone = presence::update(&mut replicas[0], at(2_400), "lobby", &ada, b"");
     assert_eq!(gone, Err(TypeError::Write(WriteError::Deleted)));
     sync(at(2_500), &mut replicas);
     assert!(replicas.iter().all(|replica| who(replica) == ["bob"]));
@@ -428,6 +436,10 @@ fn presence_of_silent_node_is_hidden_and_of_ended_one_removed() {
     assert!(replicas.iter().all(|replica| replica.map().table(presence::TABLE).live == 0));
 }
 
+fn three_owner() -> Origin {
+    Origin { node: "b".parse().unwrap(), incarnation: Incarnation::at(2) }
+}
+
 #[test]
 fn presence_reuses_places() {
     let mut replicas = three();
@@ -437,26 +449,37 @@ fn presence_reuses_places() {
         let one = presence::track(a, now, "lobby", "ada", b"").unwrap();
         let two = presence::track(a, now, "lobby", "ada", b"").unwrap();
         assert_eq!((one.place, two.place), (0, 1));
-        presence::untrack(a, now, "lobby", one.place).unwrap();
-        presence::untrack(a, now, "lobby", one.place).unwrap();
-        presence::untrack(a, now, "lobby", two.place).unwrap();
+        presence::untrack(a, now, "lobby", &one).unwrap();
+        // Another user takes the place, and is not untracked by a repetition.
+        let three = presence::track(a, now, "lobby", "bob", b"").unwrap();
+        assert_eq!(three.place, one.place);
+        presence::untrack(a, now, "lobby", &one).unwrap();
+        let elsewhere = presence::Present { owner: three_owner(), ..three.clone() };
+        presence::untrack(a, now, "lobby", &elsewhere).unwrap();
+        assert_eq!(who(a), ["ada", "bob"]);
+        presence::untrack(a, now, "lobby", &two).unwrap();
+        presence::untrack(a, now, "lobby", &three).unwrap();
     }
     assert_eq!((a.map().table(presence::TABLE).live, who(a).len()), (2, 0));
 }
 
 #[test]
 fn lost_peer_is_reachable_during_its_grace() {
-    let mut peers = Peers::default();
+    let mut peers = Peers::new(at(0));
     let [a, b] = ["a", "b"]
         .map(|name| Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(2) });
+    assert!(peers.is_reachable(a), "its link may be late");
+    assert_eq!(peers.deadline(), Some(Duration::from_millis(3_000)));
     peers.link_up(a);
     peers.link_up(b);
     peers.link_down(at(1_000), a.node);
     assert_eq!(peers.reachable(), [a, b].into());
-    assert_eq!(peers.deadline(), Some(Duration::from_millis(4_000)));
     peers.tick(at(3_999));
-    assert!(peers.reachable().contains(&a));
+    let unknown = Origin { incarnation: Incarnation::at(8), ..a };
+    assert!(peers.is_reachable(a) && !peers.is_reachable(unknown));
+    assert_eq!(peers.deadline(), Some(Duration::from_millis(4_000)));
     peers.tick(at(4_000));
+    assert!(!peers.is_reachable(a));
     assert_eq!((peers.reachable(), peers.deadline()), ([b].into(), None));
     let later = Origin { incarnation: Incarnation::at(4), ..b };
     peers.link_down(at(5_000), b.node);
@@ -492,7 +515,7 @@ proptest! {
         let mut replicas = three();
         let mut sum = 0;
         // The adds that each replica has seen, and all that were removed.
-        let mut seen: [Vec<(u8, u64)>; 3] = Default::default();
+        let mut seen: [Vec<(u8, u32)>; 3] = Default::default();
         let (mut removed, mut random) = (Vec::new(), 0);
         for (millis, step) in (2_000..).zip(&steps) {
             match *step {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip::{Kind, Origin, Stamp, VersionVector};
+use gossip::{Kind, Origin, Stamp, Table, VersionVector};
 use shared::hero::HeroId;
 use shared::{Entry, Map, Value};
 
@@ -105,6 +105,10 @@ pub fn no_overclaim(
 ) -> Result<(), String> {
     for (stamp, (key, is_tombstone)) in &writes.all {
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
+            continue;
+        }
+        // It may have been pruned.
+        if key.table().is_some_and(Table::is_ring) && vector.has_closed(stamp.origin) {
             continue;
         }
         if key.kind() == Kind::Ephemeral && has_ended(vector, stamp.origin) {

@@ -1,9 +1,11 @@
 //! Requests to the library's types, at any node.
 
 use gossip::types::desk::{Answered, Asked};
+use gossip::types::presence::{self, Present};
 use gossip::types::registers::Batch;
 use gossip::types::request::{Done, Request};
 use gossip::types::room;
+use gossip::{Hlc, Stamp, UnixMillis};
 use shared::Replica;
 
 use super::Cluster;
@@ -52,10 +54,10 @@ fn request(ask: &Ask, replica: &Replica) -> Request {
         Ask::Put { key } => {
             // Two keys, which must arrive together.
             let put = [name(key), name(key + 1)].map(|key| (key, vec![1])).into();
-            Request::Write { table, batch: Batch { put, delete: Vec::new() } }
+            Request::Write { table, batch: Batch { put, delete: [name(key + 2)].into() } }
         }
         Ask::Delete { key } => {
-            let batch = Batch { put: [].into(), delete: vec![name(key)] };
+            let batch = Batch { put: [].into(), delete: [name(key)].into() };
             Request::Write { table, batch }
         }
         Ask::Say { room } => {
@@ -65,7 +67,24 @@ fn request(ask: &Ask, replica: &Replica) -> Request {
             Request::Send { room, sender: name(0), text: "text".to_owned(), reply_to }
         }
         Ask::Track { key } => Request::Track { topic, key: name(key), meta: Vec::new() },
-        Ask::Untrack { place } => Request::Untrack { topic, place: place.into() },
+        Ask::Update { place } | Ask::Untrack { place } => {
+            // Anybody of this node, or a user who was never tracked.
+            let present =
+                presence::list(replica.map().records(), &topic, |owner| owner == replica.me());
+            let never = Present {
+                key: name(place),
+                meta: Vec::new(),
+                owner: replica.me(),
+                since: UnixMillis::default(),
+                stamp: Stamp { hlc: Hlc::default(), origin: replica.me() },
+                place: place.into(),
+            };
+            let tracked = present.into_iter().nth(place.into()).unwrap_or(never);
+            match ask {
+                Ask::Update { .. } => Request::Update { topic, tracked, meta: vec![place] },
+                _ => Request::Untrack { topic, tracked },
+            }
+        }
         Ask::Register { number } => Request::Register { name: name(number), value: Vec::new() },
         Ask::Release { number } => Request::Release { name: name(number) },
     }

@@ -27,7 +27,7 @@ impl Node {
         let mut replica = Replica::new(me, config, begun);
         replica.tick(NOW);
         assert!(replica.joined());
-        Self { desk: Desk::default(), replica }
+        Self { desk: Desk::new(NOW), replica }
     }
 
     fn execute(&mut self, asked: Asked) -> Answered {
@@ -123,6 +123,9 @@ async fn request_without_an_answer_has_an_unknown_outcome() {
 #[test]
 fn snapshot_is_current_until_something_changes() {
     let mut node = Node::new(2);
+    let starting = node.snapshot();
+    node.desk.tick(Now::new(NOW.mono + Duration::from_secs(30), NOW.wall));
+    assert!(!node.desk.is_shown_by(&starting, &node.replica), "the start has ended");
     let before = node.snapshot();
     let is_shown = |node: &Node| node.desk.is_shown_by(&before, &node.replica);
     assert!(is_shown(&node));

@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 36] = [
+    let scenarios: [(Rule, fn()); 37] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -101,11 +101,15 @@ fn each_broken_rule_fails_its_scenario() {
             Rule::LateWritesAreDeleted,
             super::collection::late_write_to_deleted_key_gets_new_tombstone,
         ),
-        (Rule::RegistersAreReborn, super::tables::register_set_over_uncollected_deletion_is_kept),
+        (
+            Rule::RegistersAreReborn,
+            super::tables::register_set_by_outsider_over_collected_deletion_is_kept,
+        ),
         (
             Rule::OlderWritesToRegistersLose,
             super::tables::older_write_to_unset_register_loses_without_new_deletion,
         ),
+        (Rule::UnseenWritesToRegistersStay, super::tables::write_after_collected_deletion_is_kept),
         (Rule::OwnedEntriesAreKept, super::tables::full_round_keeps_owned_entries),
         (Rule::EphemeralEntriesEnd, super::tables::ephemeral_entries_end_with_their_incarnation),
         (

@@ -1,5 +1,7 @@
 //! The kinds of tables: registers that are set again, and entries that belong to one incarnation.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::table::{Kind, Record, Table};
 
@@ -43,7 +45,7 @@ fn unset(replica: &mut Replica, millis: u64) {
 
 /// b has collected the deletion, a has not, and a sets the register again.
 #[test]
-pub(super) fn register_set_over_uncollected_deletion_is_kept() {
+fn register_set_over_uncollected_deletion_is_kept() {
     let (mut a, mut b, mut c) = three();
     set(&mut a, 2_000, "old");
     all_pull_all(at(2_100), &mut a, &mut b, &mut c);
@@ -55,6 +57,26 @@ pub(super) fn register_set_over_uncollected_deletion_is_kept() {
     assert!(a.map().holds(register()) && !b.map().holds(register()));
     set(&mut a, 2_300, "new");
     all_pull_all(at(2_400), &mut a, &mut b, &mut c);
+    assert_eq!(contents([&a, &b, &c], register()), [(); 3].map(|()| Some("new".to_owned())));
+}
+
+/// An outsider sets a register again over a deletion that the members have collected, together with a
+/// later one of another key.
+#[test]
+pub(super) fn register_set_by_outsider_over_collected_deletion_is_kept() {
+    let (mut a, mut b, mut c) = three();
+    set(&mut a, 2_000, "old");
+    a.write(at(2_000), key(1), live(1)).unwrap();
+    unset(&mut a, 2_200);
+    let mut outsider = new_replica("d", 1, at(2_300));
+    pull(at(2_301), &mut a, &mut outsider);
+    all_pull_all(at(2_400), &mut a, &mut b, &mut c);
+    set(&mut outsider, 5_000, "new");
+    a.write(at(9_000), key(1), Value::Tombstone).unwrap();
+    all_pull_all(at(9_100), &mut a, &mut b, &mut c);
+    assert!(!a.map().holds(register()) && !a.map().holds(key(1)));
+    pull(at(9_200), &mut outsider, &mut a);
+    all_pull_all(at(9_300), &mut a, &mut b, &mut c);
     assert_eq!(contents([&a, &b, &c], register()), [(); 3].map(|()| Some("new".to_owned())));
 }
 
@@ -99,7 +121,7 @@ fn later_write_to_register_wins_over_deletion() {
 #[test]
 fn deleted_keys_are_not_written_again() {
     let (mut a, mut b, mut c) = three();
-    let tag = SETS.unique("x", 7);
+    let tag = SETS.unique("x", "y", 7);
     a.write(at(2_000), tag, record(Kind::Once, "element")).unwrap();
     assert_eq!(a.write(at(2_001), register(), Value::Unset), Err(WriteError::Deleted));
     a.write(at(2_002), tag, Value::Tombstone).unwrap();
@@ -121,13 +143,15 @@ fn misplaced_values_are_refused() {
     let before = a.vector().clone();
     let mine = COUNTERS.owned("x", me, 0);
     for (key, value) in [
+        (key(1), record(Kind::Once, "")),
+        (key(1), Value::Unset),
         (register(), live(1)),
         (register(), Value::Tombstone),
         (register(), Value::Record(Box::from(*b"\x01"))),
         (REGISTERS.register("x", "z"), record(Kind::Register, "")),
         (REGISTERS.register("z", "y"), record(Kind::Register, "")),
-        (SETS.unique("x", 1), live(1)),
-        (SETS.unique("x", 1), Value::Unset),
+        (SETS.unique("x", "y", 1), live(1)),
+        (SETS.unique("x", "y", 1), Value::Unset),
         (mine, live(1)),
         (mine, Value::Tombstone),
         (mine, Value::Unset),
@@ -137,6 +161,69 @@ fn misplaced_values_are_refused() {
         assert_eq!(a.write(at(2_000), key, value), Err(WriteError::Misplaced), "{key}");
     }
     assert!(a.map().is_empty() && *a.vector() == before);
+}
+
+/// Keys are hashes, so a record with other names could have the same key.
+#[test]
+fn record_is_not_replaced_by_one_with_other_names() {
+    let mut a = replica("a", 1);
+    let mine = COUNTERS.owned("x", a.me(), 0);
+    let other = Record { group: "other", name: "", content: b"" }.encode(Kind::Lasting);
+    let entry = Entry::written(Value::Record(other), slot(a.me(), 1_500), None);
+    a.map.merge(mine, &entry.as_entry_ref());
+    let refused = a.write(at(2_000), mine, record(Kind::Lasting, "1"));
+    assert_eq!(refused, Err(WriteError::Misplaced));
+    let tag = SETS.unique("x", "y", 7);
+    a.write(at(2_000), tag, record(Kind::Once, "element")).unwrap();
+    let refused = a.write(at(2_000), tag, record(Kind::Once, "other element"));
+    assert_eq!(refused, Err(WriteError::Misplaced));
+}
+
+fn slot(origin: Origin, millis: u64) -> Stamp {
+    Stamp { hlc: Hlc { wall: at(millis).wall, logical: 0 }, origin }
+}
+
+/// b restarts without having seen the deletion, which is collected meanwhile, and sets the register.
+#[test]
+pub(super) fn write_after_collected_deletion_is_kept() {
+    for puller_is_writer in [true, false] {
+        let (mut a, mut b, mut c) = three();
+        set(&mut a, 2_000, "old");
+        all_pull_all(at(2_100), &mut a, &mut b, &mut c);
+        unset(&mut a, 2_200);
+        pull(at(2_201), &mut a, &mut b);
+        pull(at(2_202), &mut b, &mut a);
+        let mut b2 = new_replica("b", 2, at(2_300));
+        pull(at(2_301), &mut c, &mut b2);
+        set(&mut b2, 5_000, "new");
+        pull(at(5_001), &mut a, &mut c);
+        let events = pull(at(5_002), &mut c, &mut a);
+        assert!(events.iter().any(|event| matches!(event, Event::Collected { .. })), "{events:?}");
+        if puller_is_writer {
+            pull(at(5_003), &mut a, &mut b2);
+        } else {
+            pull(at(5_003), &mut b2, &mut a);
+        }
+        all_pull_all(at(5_100), &mut a, &mut b2, &mut c);
+        assert_eq!(contents([&a, &b2, &c], register()), [(); 3].map(|()| Some("new".to_owned())));
+    }
+}
+
+/// The same, with a write that is earlier than the deletion: the deletion wins.
+#[test]
+fn write_before_collected_deletion_is_deleted() {
+    let (mut a, mut b, mut c) = three();
+    set(&mut a, 2_000, "old");
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
+    let mut outsider = new_replica("d", 1, at(2_110));
+    pull(at(2_111), &mut a, &mut outsider);
+    set(&mut outsider, 2_120, "earlier");
+    unset(&mut a, 9_000);
+    all_pull_all(at(9_100), &mut a, &mut b, &mut c);
+    pull(at(9_200), &mut outsider, &mut a);
+    all_pull_all(at(9_300), &mut a, &mut b, &mut c);
+    pull(at(9_400), &mut b, &mut outsider);
+    assert_eq!(contents([&a, &b, &c, &outsider], register()), [(); 4].map(|()| None));
 }
 
 /// A full round removes what its source has seen and does not hold, except entries that nobody but
@@ -252,7 +339,7 @@ fn limits_apply_to_each_table() {
     assert_eq!(write(key, value), Err(WriteError::TooManyBytes));
     let (key, value) = named("2", &"x".repeat(32));
     assert_eq!(write(key, value), Ok(()));
-    write(SETS.unique("x", 1), record(Kind::Once, "other tables have room")).unwrap();
+    write(SETS.unique("x", "y", 1), record(Kind::Once, "other tables have room")).unwrap();
     write(REGISTERS.register("x", "1"), Value::Unset).unwrap();
     assert_eq!(
         write(REGISTERS.register("x", "2"), Value::Unset),
@@ -317,11 +404,15 @@ fn refused_batch_changes_nothing() {
         (REGISTERS.register("x", name), Value::Record(record.encode(Kind::Register)))
     };
     let before = a.vector().clone();
-    let many = ["1", "2", "3"].map(write).into();
+    let many = BTreeMap::from(["1", "2", "3"].map(write));
     assert_eq!(a.write_all(at(2_000), many), Err(WriteError::TooManyLive));
-    let misplaced = vec![write("1"), (register(), live(1))];
+    let misplaced = [write("1"), (register(), live(1))].into();
     assert_eq!(a.write_all(at(2_000), misplaced), Err(WriteError::Misplaced));
     assert!(a.map().is_empty() && *a.vector() == before);
     a.write_all(at(2_000), ["1", "2"].map(write).into()).unwrap();
     assert_eq!(a.map().table(REGISTERS).live, 2);
+    // At the limits, entries may still be replaced.
+    a.write_all(at(2_001), ["1", "2"].map(write).into()).unwrap();
+    let mut new = new_replica("b", 1, at(2_000));
+    assert_eq!(new.write_all(at(2_001), BTreeMap::new()), Err(WriteError::Joining));
 }
