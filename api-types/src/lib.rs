@@ -1,4 +1,4 @@
-//! The JSON types of dispatch's HTTP API. Dispatch serializes them, clients deserialize them.
+//! The JSON types of the HTTP API. Nodes serialize them, clients deserialize them.
 //!
 //! Invariants:
 //! - Each type is defined once, for both serialization and deserialization.
@@ -15,6 +15,7 @@ mod names;
 mod number;
 mod scenario;
 mod stamps;
+mod types;
 mod verdict;
 #[cfg(feature = "schema")]
 pub mod words;
@@ -33,4 +34,9 @@ pub use lost_write::{LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
 pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
 pub use stamps::{AcceptRequest, Accepted};
+pub use types::{
+    AddRequest, BatchDone, BatchRequest, Counter, CounterTotal, Counters, Element, Messages, Name,
+    Names, Presence, Present, Puts, RoomMessage, RoomSize, Rooms, SendRequest, Set, SetSize, Sets,
+    TableEntries, TableEntry, TableSize, Tables, TopicSize, Topics, ValueRequest,
+};
 pub use verdict::Verdict;

@@ -11,8 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use gossip::link::{self, ClusterConfig, Node, Port};
+use gossip::link::{self, Cluster, ClusterConfig, Node, Port};
+use gossip::types::desk::Answered;
+use gossip::types::snapshot::Snapshot;
 use gossip::{Intensity, replica};
+use node_api::access::tokens::Tokens;
 use shared::meter::Metric;
 use shared::node::Start;
 use shared::options::{Costs, well_known_cities};
@@ -22,30 +25,18 @@ use shared::{Replica, process, well_known};
 use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::EventKind;
 use crate::metrics::{self, ViewMetrics};
-use crate::options::{EntranceOptions, Options};
-use crate::web::{
-    self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
-};
+use crate::options::Options;
+use crate::web::{self, DispatchHandle, LauncherClient, Limits, Responder, Settings};
 
 /// Runs dispatch until it is asked to stop.
 #[must_use]
 pub fn main() -> ExitCode {
+    let tokens = |options: &Options| options.access.tokens();
     shared::node::main(well_known::DISPATCH, Options::command(), tokens, run)
-}
-
-fn tokens(options: &Options) -> anyhow::Result<Tokens> {
-    let (host, viewer) = options.entrance.tokens()?;
-    Tokens::new(host, viewer)
 }
 
 fn run(start: Start<Options, Tokens>) -> ExitCode {
     let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
-    if !options.listen.ip().is_loopback() && !tokens.are_required() {
-        warn!(
-            "anyone who can reach {} may change the cluster; --host-token-file requires a token",
-            options.listen
-        );
-    }
     let cities = well_known_cities();
     let members = cluster.roster.members().clone();
     let mut bounds = options.node.limits.bounds(Costs::DISPATCH);
@@ -64,15 +55,11 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             replica: replica::Config { members, ..options.node.limits.replica(&bounds) },
         };
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
-        let on_loopback = options.listen.ip().is_loopback();
-        let EntranceOptions { allow_hosts: hosts, allow_origins: origins, hsts, .. } =
-            options.entrance;
-        if hsts.is_some() && !encrypted {
-            warn!("--hsts has no effect without --tls-cert: browsers ignore it without TLS");
-        }
+        let (handle_to_types, types) = Cluster::new(handle.commands());
         let settings = Settings {
             cities,
-            access: AccessPolicy { on_loopback, hosts, origins, tokens, encrypted, hsts },
+            guard: options.access.guard(tokens, options.listen, encrypted),
+            cluster: handle_to_types,
             launcher: LauncherClient::of(options.launcher),
             unsafe_for: unsafe_for.clone(),
             limits: Limits {
@@ -94,7 +81,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             deliver(event, &responder, &mut view_metrics, &known);
             ControlFlow::Continue(())
         };
-        process::run(process, router, asks, begin, on_event).await
+        process::run(process, router, asks, types, begin, on_event).await
     })
 }
 
@@ -129,6 +116,26 @@ fn deliver(
 
 impl HeroNode for Dispatch {
     const METRICS: &'static [Metric] = metrics::ALL;
+
+    fn snapshot(&self) -> Snapshot {
+        Dispatch::snapshot(self)
+    }
+
+    fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
+        Dispatch::is_shown_by(self, snapshot)
+    }
+
+    fn answered(event: &Event) -> Option<&Answered> {
+        match event {
+            Event::Answered(answered) => Some(answered),
+            Event::Reply { .. }
+            | Event::View(_)
+            | Event::Logged(_)
+            | Event::Arrived(_)
+            | Event::Thaw(..)
+            | Event::Replica(_) => None,
+        }
+    }
 }
 
 impl Node for Dispatch {

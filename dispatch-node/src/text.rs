@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use gossip::NodeName;
+use node_api::name::controls_direction;
 
 /// Returns a node's name with a capital letter.
 #[must_use]
@@ -40,19 +41,6 @@ fn affects_direction(c: char) -> bool {
     controls_direction(c)
         || matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}')
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
-}
-
-/// Returns whether the character embeds, overrides or isolates a direction (UAX #9). It takes
-/// effect until its end, which may be missing.
-#[must_use]
-pub fn controls_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Returns the composed form of a text (NFC), so that equal texts have equal characters.
-#[must_use]
-pub fn composed(text: &str) -> String {
-    text.nfc().collect()
 }
 
 /// Returns a text for a search that ignores case and accents: `RENÉE` becomes `renee`.

@@ -25,9 +25,6 @@ mod scenario_runner;
 mod spans;
 mod state;
 
-pub use auth::origin::{Authority, Origin};
-pub use auth::policy::AccessPolicy;
-pub use auth::tokens::Tokens;
 pub use dispatch_handle::{DispatchHandle, Responder};
 pub use launcher::LauncherClient;
 pub use router::router;

@@ -107,6 +107,11 @@ impl Table {
         key(self, group, 0)..=key(self, group, u64::MAX)
     }
 
+    /// Returns the last key of the group of this key.
+    pub(crate) fn group_of(self, key: Key) -> Key {
+        self::key(self, key.group(), u64::MAX)
+    }
+
     /// Returns the key of one of the entries of an element of a group, with this random number. For
     /// tables of kind [`Once`](Kind::Once).
     #[must_use]

@@ -3,15 +3,18 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use axum::Router;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use gossip::link::{IncarnationEnd, Node, Port, unknown_path};
+use gossip::link::{Cluster, ConnectionLimit, IncarnationEnd, Node, Port};
+use gossip::types::desk::Answered;
+use gossip::types::snapshot::Snapshot;
 use gossip::{Intensity, replica};
+use node_api::access::tokens::Tokens;
+use node_api::types::Types;
 use shared::node::Start;
 use shared::options::Costs;
 use shared::process::{HeroNode, Process};
@@ -20,13 +23,21 @@ use shared::{Replica, process};
 use crate::city::{City, Config, Event};
 use crate::options::Options;
 
+/// The number of requests that may wait for the city; further ones are refused.
+const REQUESTS_MAX: usize = 1_024;
+/// The numbers of sockets that track somebody, in all and per address.
+const SOCKETS_MAX: usize = 1_000;
+const SOCKETS_PER_ADDRESS_MAX: usize = 500;
+
 /// Runs the city `name` until it is stopped. Returns its exit code.
 #[must_use]
 pub fn main(name: &'static str) -> ExitCode {
-    shared::node::main(name, Options::of(name), |_| Ok(()), run)
+    let tokens = |options: &Options| options.access.tokens();
+    shared::node::main(name, Options::of(name), tokens, run)
 }
 
-fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> ExitCode {
+fn run(start: Start<Options, Tokens>) -> ExitCode {
+    let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
     let members = cluster.roster.members().clone();
     let bounds = options.node.limits.bounds(Costs::CITY);
     process::block_on(async move {
@@ -55,10 +66,13 @@ fn run(Start { name, options, cluster, unsafe_for, .. }: Start<Options, ()>) -> 
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin =
             move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
-        // A city has no commands from its own process. The sender is kept so that the channel stays
-        // open.
-        let (_no_commands, commands) = mpsc::channel(1);
-        process::run(process, Router::new().fallback(unknown_path), commands, begin, on_event).await
+        let (asks, commands) = mpsc::channel(REQUESTS_MAX);
+        let (handle, server) = Cluster::new(asks);
+        let guard = options.access.guard(tokens, options.listen, process.port.tls.is_some());
+        let sockets = ConnectionLimit::new(SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX);
+        let types = Types::new(handle, guard.clone(), sockets, process.stop.clone());
+        let router = node_api::router(types, guard);
+        process::run(process, router, commands, server, begin, on_event).await
     })
 }
 
@@ -77,7 +91,27 @@ fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
     ControlFlow::Continue(())
 }
 
-impl HeroNode for City {}
+impl HeroNode for City {
+    fn snapshot(&self) -> Snapshot {
+        City::snapshot(self)
+    }
+
+    fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
+        City::is_shown_by(self, snapshot)
+    }
+
+    fn answered(event: &Event) -> Option<&Answered> {
+        match event {
+            Event::Answered(answered) => Some(answered),
+            Event::Bombed
+            | Event::Ended { .. }
+            | Event::Assigned { .. }
+            | Event::Patrols { .. }
+            | Event::Fought { .. }
+            | Event::Replica(_) => None,
+        }
+    }
+}
 
 impl Node for City {
     fn replica(&self) -> &Replica {

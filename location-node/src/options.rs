@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Command, CommandFactory, Parser};
 
+use node_api::access::options::AccessOptions;
 use shared::node;
 use shared::options::{Interval, NodeOptions, duration, well_known_address};
 
@@ -12,12 +13,15 @@ use shared::options::{Interval, NodeOptions, duration, well_known_address};
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Options {
-    /// Listening address for nodes and probes; port 0 picks a free port and prints it
+    /// Listening address for nodes, clients and probes; port 0 picks a free port and prints it
     #[arg(long, value_name = "ADDR", required = false, env = "SUPERHERO_LISTEN")]
     pub(crate) listen: SocketAddr,
 
     #[command(flatten)]
     pub(crate) node: NodeOptions,
+
+    #[command(flatten)]
+    pub(crate) access: AccessOptions,
 
     /// Interval between pulls from a random peer; with 0 the city answers but never pulls
     #[arg(long, value_name = "TIME", default_value = "1s", env = "SUPERHERO_GOSSIP_INTERVAL")]

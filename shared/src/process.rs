@@ -21,9 +21,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use gossip::link::{
-    self, ClusterConfig, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress, Supervisor,
+    self, ClusterConfig, ClusterServer, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress, Supervisor,
     wrong_method,
 };
+use gossip::types::desk::Answered;
+use gossip::types::snapshot::Snapshot;
 use gossip::{Intensity, Machine, NodeName, Now, Origin};
 
 use crate::app::Superheroes;
@@ -58,6 +60,15 @@ const EXIT_KILLED: i32 = 137;
 pub trait HeroNode: Node + Machine<App = Superheroes> {
     /// The metrics of this machine in addition to those of every node.
     const METRICS: &'static [Metric] = &[];
+
+    /// Returns what the node holds of the library's types.
+    fn snapshot(&self) -> Snapshot;
+
+    /// Returns whether a new snapshot would be equal to this one.
+    fn is_shown_by(&self, snapshot: &Snapshot) -> bool;
+
+    /// Returns the answer to a request to one of the types, if the event is one.
+    fn answered(event: &Self::Event) -> Option<&Answered>;
 }
 
 /// The configuration of a process.
@@ -150,8 +161,8 @@ pub fn block_on(run: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
 }
 
 /// Runs a node until it is stopped or fails. `begin` creates the machine of each incarnation from
-/// its origin, the number of previous crashes, and the time; `on_event` handles the machine's
-/// events.
+/// its origin, the number of previous crashes, and the time; `types` gets the answers and snapshots
+/// of the library's types; `on_event` handles the machine's events.
 ///
 /// # Errors
 /// When the signal handlers or the listener cannot be set up.
@@ -159,6 +170,7 @@ pub async fn run<M: HeroNode>(
     process: Process,
     router: Router,
     commands: mpsc::Receiver<M::Command>,
+    types: ClusterServer,
     begin: impl FnMut(Origin, u32, Now) -> M,
     mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
 ) -> anyhow::Result<ExitCode> {
@@ -196,13 +208,18 @@ pub async fn run<M: HeroNode>(
     if let Some(unsafe_for) = unsafe_for {
         warn!("INSECURE: {unsafe_for}");
     }
+    let types = Arc::new(types);
+    let hooks = |me| meter::hooks::NodeHooks::new(me, Arc::clone(&types));
     let on_event = |event: M::Event| {
+        if let Some(answered) = M::answered(&event) {
+            types.answered(answered.clone());
+        }
         if let Some(event) = M::replica_event(&event) {
             meter::replica::count(event);
         }
         on_event(event)
     };
-    let end = supervisor.run(commands, begin, meter::hooks::NodeHooks::new, on_event).await;
+    let end = supervisor.run(commands, begin, hooks, on_event).await;
     let code = match end {
         NodeEnd::Stopped => EXIT_STOPPED,
         NodeEnd::Failed => EXIT_FAILED,

@@ -1,9 +1,3 @@
-//! Access control: the tokens that grant a role, the policy that requires one, and the middleware
-//! that applies it.
+//! The middleware that applies the access policy to the page and the API.
 
-pub(crate) mod cors;
 pub(crate) mod middleware;
-pub(crate) mod origin;
-pub(crate) mod policy;
-pub(crate) mod refusal_log;
-pub(crate) mod tokens;

@@ -69,6 +69,12 @@ impl DispatchHandle {
         (Self { asks, open, view, write_spans, keys, launcher }, responder, queue)
     }
 
+    /// Returns the command queue of the machine.
+    #[must_use]
+    pub fn commands(&self) -> mpsc::Sender<Command> {
+        self.asks.clone()
+    }
+
     /// Returns the writes whose traces end when a page receives them.
     pub(crate) fn write_spans(&self) -> &WriteSpans {
         &self.write_spans

@@ -10,8 +10,7 @@ use axum::routing::get;
 
 use gossip::link::echo::{MESSAGE_BYTES_MAX, echo};
 use gossip::link::upgrade;
-
-use crate::web::live::socket;
+use node_api::socket;
 
 /// Returns the route that serves `/live` as an echo.
 pub fn route() -> Router {

@@ -1,7 +1,6 @@
 //! Extractors: parsing of external input. Each returns a valid value or a problem document.
 
 pub(crate) mod accept;
-pub(crate) mod body;
 pub(crate) mod domain;
 pub(crate) mod fault;
 pub(crate) mod list;

@@ -5,4 +5,3 @@ pub(crate) mod broadcaster;
 pub(crate) mod data_socket;
 pub(crate) mod page_socket;
 pub(crate) mod snapshot;
-pub(crate) mod socket;

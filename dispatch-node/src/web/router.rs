@@ -13,16 +13,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use gossip::link::{unknown_path, wrong_method};
+use node_api::access::cors;
+use node_api::access::policy::{SIGN_IN, SIGN_OUT};
+use node_api::body::BODY_BYTES_MAX;
+use node_api::types;
 
 use crate::web::api::{
     cities, cluster, description, faults, heroes, lost_writes, pace, scenarios, stamps,
 };
 use crate::web::assets;
-use crate::web::auth::cors;
 use crate::web::auth::middleware as access;
-use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
 use crate::web::dispatch_handle::DispatchHandle;
-use crate::web::extract::body::BODY_BYTES_MAX;
 use crate::web::pages;
 use crate::web::pages::{forms, index, sign_in};
 use crate::web::spans::requests;
@@ -40,7 +41,7 @@ pub fn router(dispatch: DispatchHandle, settings: Settings, stop: CancellationTo
         .with_state(state.clone())
         .layer(middleware::from_fn_with_state(state.clone(), access::apply))
         // Outside of the access policy: preflights carry no token, and refusals must be readable.
-        .layer(middleware::from_fn_with_state(Arc::clone(&state.access), cors::apply))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.guard.access), cors::apply))
         // Added last and therefore outermost, so that refused requests have spans as well.
         .layer(middleware::from_fn(requests::request))
 }
@@ -107,7 +108,8 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(cluster::verdict))
         .routes(routes!(cluster::events))
         .routes(routes!(lost_writes::lost_writes))
-        .routes(routes!(lost_writes::lost_writes_csv));
+        .routes(routes!(lost_writes::lost_writes_csv))
+        .merge(types::routes());
     OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }
 

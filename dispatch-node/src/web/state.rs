@@ -6,10 +6,10 @@ use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 
 use gossip::NodeName;
-use gossip::link::ConnectionLimit;
+use gossip::link::{Cluster, ConnectionLimit};
+use node_api::access::guard::Guard;
+use node_api::types::Types;
 
-use crate::web::auth::policy::AccessPolicy;
-use crate::web::auth::refusal_log::RefusalLog;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::domain::Domain;
 use crate::web::launcher::LauncherClient;
@@ -34,10 +34,10 @@ pub(crate) struct AppState {
     pub(crate) write_spans: WriteSpans,
     /// The connection permits of live sockets.
     pub(crate) connections: ConnectionLimit,
-    /// The access policy.
-    pub(crate) access: Arc<AccessPolicy>,
-    /// The log of refusals that point to a wrong configuration.
-    pub(crate) refusals: RefusalLog,
+    /// The access control.
+    pub(crate) guard: Guard,
+    /// The library's types at this node.
+    pub(crate) types: Types,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
@@ -48,8 +48,10 @@ pub(crate) struct AppState {
 pub struct Settings {
     /// The cities, in the order of the columns on the page.
     pub cities: Vec<NodeName>,
-    /// The access policy.
-    pub access: AccessPolicy,
+    /// The access control.
+    pub guard: Guard,
+    /// The handle to the library's types.
+    pub cluster: Cluster,
     /// The client that restarts cities.
     pub launcher: LauncherClient,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
@@ -76,7 +78,7 @@ impl AppState {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { cities, access, launcher, unsafe_for, limits } = settings;
+        let Settings { cities, guard, cluster, launcher, unsafe_for, limits } = settings;
         let domain = Domain::new(cities, limits.name_chars);
         let scenarios =
             ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
@@ -90,6 +92,8 @@ impl AppState {
         let broadcaster = Broadcaster::new(sources);
         dispatch.keys().set_run(broadcaster.epoch());
         dispatch.set_launcher(launcher.clone());
+        let connections = ConnectionLimit::new(limits.browsers, limits.browsers_per_address);
+        let types = Types::new(cluster, guard.clone(), connections.clone(), stop.clone());
         Self {
             dispatch,
             domain,
@@ -97,9 +101,9 @@ impl AppState {
             scenarios,
             broadcaster,
             write_spans,
-            connections: ConnectionLimit::new(limits.browsers, limits.browsers_per_address),
-            access: Arc::new(access),
-            refusals: RefusalLog::default(),
+            connections,
+            guard,
+            types,
             unsafe_for: unsafe_for.map(Into::into),
             stop,
         }
@@ -127,5 +131,11 @@ impl FromRef<AppState> for LauncherClient {
 impl FromRef<AppState> for ScenarioRunner {
     fn from_ref(state: &AppState) -> Self {
         state.scenarios.clone()
+    }
+}
+
+impl FromRef<AppState> for Types {
+    fn from_ref(state: &AppState) -> Self {
+        state.types.clone()
     }
 }

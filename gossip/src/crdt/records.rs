@@ -31,6 +31,12 @@ impl Records {
         self.0.range(keys).map(|(key, held)| (*key, held.stamp, &*held.bytes))
     }
 
+    /// Returns whether both are clones of one state. False is not a proof of a difference.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+
     /// Returns the number of records.
     #[must_use]
     pub fn len(&self) -> usize {

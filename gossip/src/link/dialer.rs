@@ -58,8 +58,11 @@ pub(super) async fn keep_dialing<A: Application>(
         // one only if no link was made in time.
         if me > peer {
             let by_peer = linked.wait_for(|linked| linked.contains(&peer));
-            if timeout(PRECEDENCE, by_peer).await.is_ok() {
-                continue;
+            match timeout(PRECEDENCE, by_peer).await {
+                Ok(Ok(_)) => continue,
+                // The driver has ended.
+                Ok(Err(_)) => return,
+                Err(_) => {}
             }
         }
         // The dialer ends with its driver. Otherwise it would make links for an incarnation that

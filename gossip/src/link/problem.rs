@@ -23,6 +23,9 @@ pub struct Problem {
     pub status: StatusCode,
     /// The reason and the effect, for people.
     pub detail: String,
+    /// The node that holds what was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,7 +41,14 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Problem"),
             status,
             detail: detail.into(),
+            owner: None,
         }
+    }
+
+    /// Returns the problem with the node that holds what was requested.
+    #[must_use]
+    pub fn owned_by(self, owner: &str) -> Self {
+        Self { owner: Some(owner.to_owned()), ..self }
     }
 
     /// Returns a problem for a request that cannot be parsed.

@@ -157,6 +157,18 @@ pub fn list(records: &Records) -> BTreeMap<String, usize> {
     rooms
 }
 
+/// Returns the number of rooms that have messages. Cheaper than [`list`]: it skips from one room to
+/// the next.
+#[must_use]
+pub fn count(records: &Records) -> usize {
+    let (first, last) = TABLE.keys().into_inner();
+    let rooms = std::iter::successors(records.range(first..=last).next(), |(key, _, _)| {
+        let end = TABLE.group_of(*key);
+        records.range(end..=last).find(|(next, _, _)| *next != end)
+    });
+    rooms.count()
+}
+
 /// Returns the messages that the map holds of a room, sorted by stamp.
 fn held(records: &Records, room: &str) -> Vec<(Stamp, Content)> {
     let records = records.range(TABLE.group(room));

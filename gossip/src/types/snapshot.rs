@@ -148,6 +148,21 @@ impl Snapshot {
         room::list(&self.records)
     }
 
+    /// Returns the number of rooms that have messages; see [`room::count`].
+    #[must_use]
+    pub fn rooms_count(&self) -> usize {
+        room::count(&self.records)
+    }
+
+    /// Returns whether this snapshot shows the same presence as `other`. May return false if it
+    /// does.
+    #[must_use]
+    pub fn has_presence_of(&self, other: &Self) -> bool {
+        self.me == other.me
+            && self.records.is_same(&other.records)
+            && self.reachable == other.reachable
+    }
+
     /// Returns who is present in a topic and reachable; see [`presence::list`].
     #[must_use]
     pub fn present(&self, topic: &str) -> Vec<Present> {

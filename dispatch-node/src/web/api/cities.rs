@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Response};
 
 use api_types::{City, CityHeroes};
 use gossip::NodeName;
+use node_api::idempotency::IdempotencyKey;
 
 use crate::request::{Bomb, Forget, Kill, Operation, Stop};
 use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, ListOfCity, Rebuilding};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::extract::list::HeroList;
-use crate::web::extract::parameters::{CityPath, IdempotencyKey};
+use crate::web::extract::parameters::CityPath;
 use crate::web::hero_lists::{self, Holder};
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::representation;

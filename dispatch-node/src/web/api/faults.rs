@@ -6,15 +6,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use api_types::{Fault, FaultRequest, Faults};
+use node_api::body::JsonBody;
+use node_api::idempotency::IdempotencyKey;
 
 use crate::request::Heal;
 use crate::web::api::refusals::{Changing, Healing, Injecting, Reading};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
-use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::fault;
-use crate::web::extract::parameters::{FaultPath, IdempotencyKey};
+use crate::web::extract::parameters::FaultPath;
 use crate::web::representation;
 
 /// Faults in force

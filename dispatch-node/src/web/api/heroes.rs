@@ -6,6 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use api_types::{AssignRequest, CreateRequest, Created, Hero, HeroEverywhere, Heroes, Ids};
+use node_api::body::JsonBody;
+use node_api::idempotency::IdempotencyKey;
 
 use crate::request::{
     Assign as AssignHero, CREATE_MAX, Create as CreateHero, CreateMany, Find, RequestError,
@@ -14,10 +16,9 @@ use crate::request::{
 use crate::web::api::refusals::{Assigning, Creating, OfHero, ReadingList, Terminating};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
-use crate::web::extract::body::JsonBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::list::HeroList;
-use crate::web::extract::parameters::{HeroPath, IdempotencyKey};
+use crate::web::extract::parameters::HeroPath;
 use crate::web::hero_lists::{self, Holder};
 use crate::web::representation;
 

@@ -5,14 +5,14 @@ use axum::extract::State;
 
 use api_types::{Exchange, ExchangeRequest, Gossip, SpeedRequest};
 use gossip::fault::Pace;
+use node_api::body::{JsonBody, OptionalJsonBody};
+use node_api::idempotency::IdempotencyKey;
 
 use crate::request::{RunExchange, SetPace};
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, out_of_range};
-use crate::web::extract::body::{JsonBody, OptionalJsonBody};
 use crate::web::extract::domain::Domain;
-use crate::web::extract::parameters::IdempotencyKey;
 use crate::web::representation;
 
 /// The pace

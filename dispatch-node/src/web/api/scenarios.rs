@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use node_api::idempotency::IdempotencyKey;
 use scenario::{Scenario, shipped};
 
 use api_types::Scenarios;
 
 use crate::web::api::refusals::{Beginning, Reading};
 use crate::web::error::Problem;
-use crate::web::extract::parameters::{IdempotencyKey, ScenarioPath};
+use crate::web::extract::parameters::ScenarioPath;
 use crate::web::scenario_runner::ScenarioRunner;
 
 /// All scenarios

@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 
 use api_types::{AcceptRequest, Accepted};
+use node_api::body::JsonBody;
+use node_api::idempotency::IdempotencyKey;
 
 use crate::request::{ACCEPT_AHEAD_MAX, AcceptStamps};
 use crate::web::api::refusals::AcceptingStamps;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, out_of_range};
-use crate::web::extract::body::JsonBody;
-use crate::web::extract::parameters::IdempotencyKey;
 use crate::web::representation;
 
 /// Accept stamps ahead of the clocks

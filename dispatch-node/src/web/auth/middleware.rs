@@ -1,9 +1,11 @@
 //! The middleware that applies the access policy and sets the security headers on every response.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+
+use node_api::access::guard;
 
 use crate::web::error::Problem;
 use crate::web::extract::accept;
@@ -23,44 +25,18 @@ pub(crate) async fn apply(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let access = &state.access;
-    let mut response = match access.admit(request.method(), request.uri().path(), request.headers())
-    {
+    let admitted = state.guard.admit(request.method(), request.uri().path(), request.headers());
+    let mut response = match admitted {
         Ok(role) => {
             request.extensions_mut().insert(role);
             next.run(request).await
         }
         Err(problem) => {
-            if is_misconfigured(&state, &problem, request.headers()) {
-                state.refusals.warn(&problem);
-            }
             refused(&state, request.method(), request.uri(), request.headers(), problem)
         }
     };
-    let headers = response.headers_mut();
-    // Pages with a policy of their own keep it.
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
-    // Assets set their own policy; everything else shows the present state.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if let Some(age) = access.hsts.filter(|_| access.encrypted) {
-        let value = HeaderValue::try_from(format!("max-age={}", age.as_secs()));
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, value.expect("the value is ASCII"));
-    }
+    state.guard.protect(response.headers_mut(), CONTENT_SECURITY_POLICY);
     response
-}
-
-/// Returns whether a refusal may be due to the configuration, and not only to its client.
-fn is_misconfigured(state: &AppState, problem: &Problem, headers: &HeaderMap) -> bool {
-    match problem.status {
-        StatusCode::UNAUTHORIZED => state.access.tokens.is_invalid(headers),
-        _ => problem.code != "viewer" || state.access.tokens.is_invalid(headers),
-    }
 }
 
 /// Returns the response to a refused request. A browser whose user can sign in is led to do so, and
@@ -88,7 +64,5 @@ fn refused(
         };
         return sign_in::page(problem.status, &back, Some(reason));
     }
-    let challenge = (problem.status == StatusCode::UNAUTHORIZED)
-        .then_some([(header::WWW_AUTHENTICATE, "Bearer realm=\"superhero cluster\"")]);
-    (challenge, problem).into_response()
+    guard::refused(problem)
 }

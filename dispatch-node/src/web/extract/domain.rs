@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use gossip::NodeName;
+use node_api::name::{self, composed};
 use shared::hero::Location;
 use shared::options::well_known_name;
 use shared::well_known::DISPATCH;
-use unicode_width::UnicodeWidthChar as _;
 
-use crate::text::{composed, controls_direction};
 use crate::web::error::{Problem, shortened};
 
 /// The cities of this cluster, and the limit on the name of a hero.
@@ -77,36 +76,13 @@ impl Domain {
     /// Validates the name of a new hero, composes its characters (NFC), and trims surrounding
     /// whitespace.
     pub(crate) fn hero_name(&self, text: &str) -> Result<String, Problem> {
-        let max = self.name_chars_max;
         let name = composed(text);
         let name = name.trim();
-        let chars = name.chars().count();
-        let refused = |detail: String| Err(Problem::not_allowed("invalid_name", detail));
-        if !(1..=max).contains(&chars) {
-            return refused(format!(
-                "a name must have 1 to {max} characters, not {chars}; nothing was created"
-            ));
-        }
-        let is_refused = |c: &char| {
-            c.is_control() || controls_direction(*c) || matches!(c, '\u{2028}' | '\u{2029}')
-        };
-        match name.chars().find(is_refused) {
-            Some(control) => refused(format!(
-                "a name must not contain control characters such as {control:?}; \
-                 nothing was created"
-            )),
-            None if !name.chars().any(is_visible) => {
-                refused("a name must have a visible character; nothing was created".to_owned())
-            }
-            None => Ok(name.to_owned()),
-        }
+        name::check(name, self.name_chars_max).map_err(|rule| {
+            Problem::not_allowed("invalid_name", format!("a name {rule}; nothing was created"))
+        })?;
+        Ok(name.to_owned())
     }
-}
-
-/// Returns whether the character is drawn. Some characters have a width and are blank.
-fn is_visible(c: char) -> bool {
-    const BLANK: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
-    !c.is_whitespace() && c.width().is_some_and(|width| width > 0) && !BLANK.contains(&c)
 }
 
 #[cfg(test)]

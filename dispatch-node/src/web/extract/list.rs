@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawQuery};
 use axum::http::request::Parts;
+use node_api::name::composed;
+use node_api::parameters::described;
 use serde_json::json;
 use shared::hero::{HERO_NAME_CHARS_MAX, HeroId, HeroName};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use crate::text::composed;
 use crate::web::error::{Problem, shortened};
-use crate::web::extract::parameters::described;
 
 /// The largest page.
 pub(crate) const LIMIT_MAX: usize = 10_000;

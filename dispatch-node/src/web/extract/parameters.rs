@@ -1,23 +1,19 @@
 //! Request parameters (path, query, headers): their parsing, and their OpenAPI descriptions.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRef, FromRequestParts, Path, RawQuery};
-use axum::http::HeaderMap;
+use axum::extract::{FromRef, FromRequestParts, RawQuery};
 use axum::http::request::Parts;
-use serde_json::{Value, json};
-use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::{IntoParams, PartialSchema as _};
+use utoipa::PartialSchema as _;
 
 use api_types::words::CityWord;
 use gossip::NodeName;
 use gossip::fault::FaultId;
+use node_api::described;
+use node_api::parameters::segment;
 use shared::hero::HeroId;
 
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
 
-/// The maximum length of an idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 200;
 /// The largest integer that JSON numbers represent exactly.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The maximum length of a path segment repeated in an error, in characters.
@@ -30,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HeroPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state).await?;
+        let text = segment(parts, state, SHOWN_CHARS_MAX).await?;
         text.parse().map(Self).map_err(|error| {
             Problem::malformed("invalid_id", format!("{text:?} is not a UUID: {error}"))
         })
@@ -47,7 +43,8 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let (text, domain) = (segment(parts, state).await?, Domain::from_ref(state));
+        let (text, domain) =
+            (segment(parts, state, SHOWN_CHARS_MAX).await?, Domain::from_ref(state));
         let unknown = || {
             Problem::not_found(
                 "unknown_city",
@@ -65,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = segment(parts, state).await?;
+        let text = segment(parts, state, SHOWN_CHARS_MAX).await?;
         text.parse().map(Self).map_err(|_| {
             let shown = shortened(&text, 40);
             Problem::not_found(
@@ -83,16 +80,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ScenarioPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        segment(parts, state).await.map(Self)
+        segment(parts, state, SHOWN_CHARS_MAX).await.map(Self)
     }
-}
-
-/// Returns the parameter in the path, shortened for error texts.
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(
-        |rejection: PathRejection| Problem::malformed("invalid_path", rejection.body_text()),
-    )?;
-    Ok(shortened(&text, SHOWN_CHARS_MAX))
 }
 
 /// The number after which entries are returned; 0 if absent.
@@ -123,69 +112,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
     }
 }
 
-/// The request's idempotency key, if it has one.
-pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
-
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        Self::of(&parts.headers)
-    }
-}
-
-impl IdempotencyKey {
-    /// Returns the key in the headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let key = headers.get("idempotency-key");
-        key.map(|key| Self::parse(key.as_bytes())).transpose().map(Self)
-    }
-
-    /// Parses a key.
-    pub(crate) fn parse(key: &[u8]) -> Result<String, Problem> {
-        let key = std::str::from_utf8(key).ok().filter(|key| {
-            (1..=KEY_BYTES_MAX).contains(&key.len())
-                && key.bytes().all(|byte| byte.is_ascii_graphic())
-        });
-        key.map(str::to_owned).ok_or_else(|| {
-            let detail = format!(
-                "an Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII characters; \
-                 nothing was changed"
-            );
-            Problem::malformed("invalid_idempotency_key", detail)
-        })
-    }
-}
-
-/// Returns the description of one parameter.
-pub(crate) fn described(
-    name: &str,
-    place: ParameterIn,
-    description: &str,
-    schema: Value,
-) -> Vec<Parameter> {
-    let required = place == ParameterIn::Path;
-    let parameter = json!({
-        "name": name,
-        "in": place,
-        "required": required,
-        "description": description,
-        "schema": schema,
-    });
-    vec![serde_json::from_value(parameter).expect("a valid OpenAPI parameter")]
-}
-
-/// Implements the description of parameters: location, name, meaning and schema.
-macro_rules! described {
-    ($($parameter:ty: $place:ident $name:literal, $description:expr, $schema:tt;)*) => {$(
-        impl IntoParams for $parameter {
-            fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-                described($name, ParameterIn::$place, $description, json!($schema))
-            }
-        }
-    )*};
-}
-
 described! {
     HeroPath: Path "id", "the id of the hero", { "type": "string", "format": "uuid" };
     CityPath: Path "city", "the name of the city", (CityWord::schema());
@@ -194,15 +120,12 @@ described! {
         { "type": "string", "minLength": 1, "maxLength": 100 };
     Since: Query "since", "the number of the last item received; only later ones are returned",
         { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
-    IdempotencyKey: Header "Idempotency-Key",
-        "Chosen by the client, and unique per request. \
-         A request with a known key is answered again, but not executed again.",
-        { "type": "string", "pattern": "^[!-~]{1,200}$" };
 }
 
 #[cfg(test)]
 mod tests {
     use api_types::words::{NodeWord, Place};
+    use serde_json::json;
     use shared::options::{well_known_cities, well_known_name};
     use utoipa::openapi::{RefOr, Schema};
 

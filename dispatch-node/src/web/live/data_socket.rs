@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use api_types::{Event, Fault, Gossip, Verdict};
 use gossip::link::{Permit, Socket, close};
+use node_api::socket::{Allowance, Close, KEEP_ALIVE, incoming, send};
 use shared::meter::counter;
 
 use crate::metrics::{self, Watched};
 use crate::model::view::View;
-use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, incoming, send};
 use crate::web::representation;
 
 /// The number of past events in the first message.

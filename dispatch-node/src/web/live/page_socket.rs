@@ -15,6 +15,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use gossip::link::{Permit, Socket, close};
+use node_api::socket::{Allowance, Close, KEEP_ALIVE, incoming, send, send_text};
 use shared::hero::HeroId;
 use shared::meter::counter;
 
@@ -23,7 +24,6 @@ use crate::web::error::Problem;
 use crate::web::fragments::Number;
 use crate::web::live::broadcaster::Broadcaster;
 use crate::web::live::snapshot::{Position, Snapshot};
-use crate::web::live::socket::{Allowance, Close, KEEP_ALIVE, incoming, send, send_text};
 use crate::web::page_query::PageQuery;
 use crate::web::spans::writes::WriteSpans;
 

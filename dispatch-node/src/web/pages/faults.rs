@@ -5,10 +5,10 @@ use axum::response::Response;
 
 use api_types::FaultRequest;
 use gossip::NodeName;
+use node_api::body::FormBody;
 
 use crate::request::{Heal, Kill, Stop};
 use crate::web::error::{Problem, shortened};
-use crate::web::extract::body::FormBody;
 use crate::web::extract::domain::Domain;
 use crate::web::extract::fault;
 use crate::web::extract::parameters::FaultPath;

@@ -12,17 +12,18 @@ use serde::Serialize;
 use url::Url;
 
 use gossip::NodeName;
+use node_api::access::origin::{Origin, only};
+use node_api::body::FormBody;
+use node_api::idempotency::IdempotencyKey;
 use shared::hero::HeroId;
 
 use crate::model::bomb_report;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Reply, Terminate};
 use crate::text::{counted, title};
-use crate::web::auth::origin::{Origin, only};
 use crate::web::error::{Problem, Refusal};
 use crate::web::extract::accept;
-use crate::web::extract::body::FormBody;
-use crate::web::extract::parameters::{CityPath, HeroPath, IdempotencyKey};
+use crate::web::extract::parameters::{CityPath, HeroPath};
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::index;
@@ -215,7 +216,7 @@ pub(crate) fn here(state: &AppState, headers: &HeaderMap) -> PageQuery {
     let referer = only(headers, &header::REFERER).and_then(|referer| Url::parse(referer).ok());
     let here = referer.filter(|url| {
         url.path() == "/"
-            && Origin::of(url).is_some_and(|origin| state.access.is_own(&origin, headers))
+            && Origin::of(url).is_some_and(|origin| state.guard.access.is_own(&origin, headers))
     });
     // Only the query is taken over, and it is parsed: a redirect to another address is impossible.
     PageQuery::parse(here.as_ref().and_then(Url::query).unwrap_or_default())

@@ -7,8 +7,9 @@ use askama::Template;
 use axum::extract::{Extension, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 
+use node_api::access::tokens::Role;
+
 use crate::model::bomb_report;
-use crate::web::auth::tokens::Role;
 use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
 use crate::web::page_query::PageQuery;
@@ -94,7 +95,7 @@ fn document(
         epoch: state.broadcaster.epoch(),
         fault_forms: html(&FaultForms::of(state.domain.cities())),
         notice,
-        role: state.access.tokens.are_required().then_some(role),
+        role: state.guard.access.tokens.are_required().then_some(role),
         unsafe_for: state.unsafe_for.as_deref(),
     };
     Html(page::document(view, *number, shared, history, window, query, surroundings))

@@ -9,10 +9,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use gossip::link::{LimitReached, not_upgraded, upgrade, upgrade_problem};
+use node_api::access::policy::foreign_origin;
+use node_api::socket::limits;
 
-use crate::web::auth::policy::foreign_origin;
 use crate::web::error::Problem;
-use crate::web::live::socket::limits;
 use crate::web::live::{data_socket, page_socket};
 use crate::web::state::AppState;
 
@@ -28,14 +28,14 @@ pub(crate) async fn live(
 ) -> Response {
     // The same-origin policy does not apply to WebSockets: a page of another site could read the
     // data.
-    if !state.access.is_same_site(request.headers()) {
+    if !state.guard.access.is_same_site(request.headers()) {
         let problem = foreign_origin(request.headers());
-        state.refusals.warn(&problem);
+        state.guard.refusals.warn(&problem);
         return not_upgraded(problem);
     }
     if let Some(problem) = upgrade_problem(request.headers()) {
         if problem.status == StatusCode::UPGRADE_REQUIRED {
-            state.refusals.warn(&problem);
+            state.guard.refusals.warn(&problem);
         }
         return not_upgraded(problem);
     }

@@ -8,10 +8,11 @@ use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::web::auth::policy::{SIGN_IN, SIGN_OUT};
+use node_api::access::policy::{SIGN_IN, SIGN_OUT};
+use node_api::body::FormBody;
+
 use crate::web::error::Problem;
 use crate::web::extract::accept;
-use crate::web::extract::body::FormBody;
 use crate::web::pages::forms::Done;
 use crate::web::render::html::html;
 use crate::web::state::AppState;
@@ -65,7 +66,7 @@ pub(crate) async fn sign_in(
     headers: HeaderMap,
     form: FormBody,
 ) -> Result<Response, Problem> {
-    let access = &state.access;
+    let access = &state.guard.access;
     let token = form
         .get("token")
         .ok_or_else(|| Problem::not_allowed("no_token", "token is missing from the form"))?;
@@ -91,7 +92,7 @@ pub(crate) async fn sign_in(
 
 /// `POST /sign-out`
 pub(crate) async fn sign_out(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let cookies = state.access.tokens.sign_out(&headers, state.access.encrypted);
+    let cookies = state.guard.access.tokens.sign_out(&headers, state.guard.access.encrypted);
     signed(cookies, HOME, accept::names(&headers, "application/json"))
 }
 

@@ -2,8 +2,9 @@
 
 use askama::Template;
 
+use node_api::access::tokens::Role;
+
 use crate::model::view::View;
-use crate::web::auth::tokens::Role;
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
 use crate::web::page_query::PageQuery;

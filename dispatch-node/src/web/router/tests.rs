@@ -16,11 +16,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use gossip::link::Cluster;
+use node_api::access::guard::Guard;
+use node_api::access::policy::AccessPolicy;
+use node_api::access::tokens::Tokens;
+
 use crate::fixtures::{THREE, name, view};
 use crate::request::{Action, Command, Operation as _, ReadView, Reply, RequestError};
-use crate::web::{
-    AccessPolicy, DispatchHandle, LauncherClient, Limits, Settings, Tokens, router as build,
-};
+use crate::web::{DispatchHandle, LauncherClient, Limits, Settings, router as build};
 
 pub(super) const ADMIN: &str = "the token of the admin";
 pub(super) const VIEWER: &str = "the token of viewers";
@@ -100,9 +103,11 @@ impl Site {
         refusal: impl Fn(&Action) -> Option<RequestError> + Send + 'static,
     ) -> Self {
         let (handle, responder, mut requests) = DispatchHandle::new(64);
+        let (cluster, _types) = Cluster::new(handle.commands());
         let settings = Settings {
             cities: THREE.map(name).to_vec(),
-            access,
+            guard: Guard::new(access),
+            cluster,
             launcher: LauncherClient::of(None),
             unsafe_for: None,
             limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },

@@ -1,18 +1,19 @@
 //! The access policy: the host names, origins and roles that requests may have. Pages of other
 //! sites cannot change anything in any browser, and neither can viewers. An unknown host name that
-//! resolves to dispatch (DNS rebinding) is refused, since its pages would count as the same site.
+//! resolves to this node (DNS rebinding) is refused, since its pages would count as the same site.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::web::auth::origin::{Authority, Origin, Scheme, only};
-use crate::web::auth::tokens::{Role, Tokens};
-use crate::web::error::{Problem, shortened};
+use crate::access::origin::{Authority, Origin, Scheme, only};
+use crate::access::tokens::{Role, Tokens};
+use crate::error::{Problem, shortened};
 
-/// The paths of signing in and out.
-pub(crate) const SIGN_IN: &str = "/sign-in";
-pub(crate) const SIGN_OUT: &str = "/sign-out";
+/// The path of signing in.
+pub const SIGN_IN: &str = "/sign-in";
+/// The path of signing out.
+pub const SIGN_OUT: &str = "/sign-out";
 /// The header with the relation of a page to the requested site (Fetch Metadata), and its values
 /// for this site's own pages and for requests of the user, such as a typed address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -23,7 +24,7 @@ const SHOWN_CHARS_MAX: usize = 100;
 /// The access policy.
 #[derive(Clone, Debug)]
 pub struct AccessPolicy {
-    /// True if dispatch is reachable from this machine only.
+    /// True if the node is reachable from this machine only.
     pub on_loopback: bool,
     /// Accepted hosts, in addition to localhost and IP addresses.
     pub hosts: Vec<Authority>,
@@ -42,12 +43,7 @@ impl AccessPolicy {
     ///
     /// # Errors
     /// `foreign_host`, `foreign_origin`, `sign_in` or `viewer`. Nothing was changed.
-    pub(crate) fn admit(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Result<Role, Problem> {
+    pub fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Role, Problem> {
         if !self.is_named(headers) {
             return Err(foreign_host(headers));
         }
@@ -74,7 +70,7 @@ impl AccessPolicy {
         }
     }
 
-    /// Returns whether the requested host is dispatch. Addresses are safe, since no other site can
+    /// Returns whether the requested host is this node. Addresses are safe, since no other site can
     /// make a browser treat an address as its name; but on loopback only loopback addresses are
     /// accepted.
     fn is_named(&self, headers: &HeaderMap) -> bool {
@@ -88,7 +84,8 @@ impl AccessPolicy {
 
     /// Returns whether the request comes from a page of this site, of an allowed origin, or from no
     /// page.
-    pub(crate) fn is_same_site(&self, headers: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_same_site(&self, headers: &HeaderMap) -> bool {
         if !headers.contains_key(header::ORIGIN) {
             return !is_of_another_page(headers);
         }
@@ -97,19 +94,22 @@ impl AccessPolicy {
     }
 
     /// Returns whether a page of this origin was served by the host that the request is for.
-    pub(crate) fn is_own(&self, origin: &Origin, headers: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_own(&self, origin: &Origin, headers: &HeaderMap) -> bool {
         // Without TLS here, a proxy in front may provide it, so both schemes are accepted.
         (origin.scheme == Scheme::Https || !self.encrypted)
             && Authority::requested(headers).is_some_and(|requested| origin.is_of(&requested))
     }
 
     /// Returns whether the request comes from a page of an allowed origin.
-    pub(crate) fn is_allowed_origin(&self, headers: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_allowed_origin(&self, headers: &HeaderMap) -> bool {
         sender(headers).is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// Returns whether responses depend on the origin of the request.
-    pub(crate) fn allows_origins(&self) -> bool {
+    #[must_use]
+    pub fn allows_origins(&self) -> bool {
         !self.origins.is_empty()
     }
 }
@@ -138,7 +138,7 @@ fn foreign_host(headers: &HeaderMap) -> Problem {
     let shown = shown(headers, &header::HOST);
     let detail = match Authority::requested(headers) {
         Some(requested) => format!(
-            "dispatch has no host name {shown}; nothing was changed. If browsers reach it by that \
+            "this node has no host name {shown}; nothing was changed. If browsers reach it by that \
              name, start it with --allow-host {}",
             shortened(&requested.host().to_string(), SHOWN_CHARS_MAX)
         ),
@@ -148,7 +148,8 @@ fn foreign_host(headers: &HeaderMap) -> Problem {
 }
 
 /// Returns the problem of a request from a page of another site.
-pub(crate) fn foreign_origin(headers: &HeaderMap) -> Problem {
+#[must_use]
+pub fn foreign_origin(headers: &HeaderMap) -> Problem {
     let (origin, host) = (shown(headers, &header::ORIGIN), shown(headers, &header::HOST));
     let mut detail = if headers.contains_key(header::ORIGIN) {
         format!(
@@ -166,7 +167,7 @@ pub(crate) fn foreign_origin(headers: &HeaderMap) -> Problem {
         let sender = shortened(&sender.to_string(), SHOWN_CHARS_MAX);
         detail += &format!(
             ". A proxy must pass on the header Host of the browser; if it is another site that may \
-             send changes, start dispatch with --allow-origin {sender}"
+             send changes, start this node with --allow-origin {sender}"
         );
     }
     Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail)

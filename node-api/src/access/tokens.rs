@@ -23,7 +23,7 @@ const SIGNED_IN_S: u32 = 30 * 24 * 3_600;
 
 /// A role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
+pub enum Role {
     /// Reads everything.
     Viewer,
     /// Reads and changes everything.
@@ -67,12 +67,14 @@ impl Tokens {
     }
 
     /// Returns whether an admin token is configured.
-    pub(crate) fn are_required(&self) -> bool {
+    #[must_use]
+    pub fn are_required(&self) -> bool {
         self.admin.is_some()
     }
 
     /// Returns the role that these headers grant; `None` without a valid token.
-    pub(crate) fn role(&self, headers: &HeaderMap) -> Option<Role> {
+    #[must_use]
+    pub fn role(&self, headers: &HeaderMap) -> Option<Role> {
         if let Some(token) = bearer(headers) {
             return self.role_of(&session(token));
         }
@@ -81,9 +83,10 @@ impl Tokens {
         granted.or_else(|| self.role_of(&[]))
     }
 
-    /// Returns whether these headers contain a token or a session of this dispatch, and none is
+    /// Returns whether these headers contain a token or a session of this node, and none is
     /// valid.
-    pub(crate) fn is_invalid(&self, headers: &HeaderMap) -> bool {
+    #[must_use]
+    pub fn is_invalid(&self, headers: &HeaderMap) -> bool {
         match bearer(headers) {
             Some(token) => self.granted(&session(token)).is_none(),
             None => {
@@ -96,7 +99,8 @@ impl Tokens {
 
     /// Returns the `Set-Cookie` headers for a browser that sent this token: its new session, and
     /// the end of those that it has; `None` if the token is unknown.
-    pub(crate) fn sign_in(
+    #[must_use]
+    pub fn sign_in(
         &self,
         token: &str,
         headers: &HeaderMap,
@@ -113,7 +117,8 @@ impl Tokens {
 
     /// Returns the `Set-Cookie` headers that end the sessions of this browser. Those of other
     /// clusters on this host stay.
-    pub(crate) fn sign_out(&self, headers: &HeaderMap, encrypted: bool) -> Vec<HeaderValue> {
+    #[must_use]
+    pub fn sign_out(&self, headers: &HeaderMap, encrypted: bool) -> Vec<HeaderValue> {
         self.ended(headers, None, encrypted)
     }
 
@@ -184,7 +189,7 @@ fn cookie_name(session: &str) -> String {
 }
 
 /// Builds a cookie that scripts cannot read, that forms of other sites do not send, and that is
-/// sent over TLS only, if dispatch uses TLS.
+/// sent over TLS only, if the node uses TLS.
 fn set_cookie(name: &str, value: &str, lasts_s: u32, encrypted: bool) -> HeaderValue {
     let secure = if encrypted { "; Secure" } else { "" };
     let cookie =

@@ -1,5 +1,6 @@
 //! Request bodies, read within limits on size and time, and parsed as JSON or as a form.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody as _};
@@ -11,15 +12,16 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
-use crate::web::error::Problem;
+use crate::error::Problem;
 
 /// The time limit for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest body, in bytes.
-pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A JSON body, or the default value if there is no body.
-pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct OptionalJsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
     type Rejection = Problem;
@@ -33,14 +35,19 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 }
 
 /// A JSON body.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let required =
-            || Problem::malformed("body_required", "a JSON body is required; {} is the minimum");
+        let required = || {
+            Problem::malformed(
+                "body_required",
+                "a JSON body is required, at least {}; nothing was changed",
+            )
+        };
         // Judged by the headers, before any of the body is kept.
         if request.body().is_end_stream() {
             return Err(required());
@@ -51,7 +58,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
-                format!("Content-Type must be application/json, but is {got}"),
+                format!("Content-Type must be application/json, but is {got}; nothing was changed"),
             ));
         }
         let body = bytes(request, state).await?;
@@ -60,9 +67,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         }
         let parsed =
             serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
-                Category::Data => Problem::not_allowed("invalid_field", error.to_string()),
+                Category::Data => Problem::not_allowed("invalid_field", unchanged(&error)),
                 Category::Syntax | Category::Eof | Category::Io => {
-                    Problem::malformed("invalid_json", error.to_string())
+                    Problem::malformed("invalid_json", unchanged(&error))
                 }
             })?;
         // Serde accepts an array for a struct; the API does not.
@@ -77,11 +84,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 }
 
 /// The fields of an HTML form: names and values.
-pub(crate) struct FormBody(Vec<(String, String)>);
+#[derive(Debug)]
+pub struct FormBody(Vec<(String, String)>);
 
 impl FormBody {
     /// Returns the value of the field, unless it is absent or empty.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(field, value)| field == name && !value.is_empty())
@@ -104,7 +113,7 @@ impl<S: Send + Sync> FromRequest<S> for FormBody {
         let body = bytes(request, state).await?;
         serde_urlencoded::from_bytes(&body)
             .map(Self)
-            .map_err(|error| Problem::malformed("invalid_form", error.to_string()))
+            .map_err(|error| Problem::malformed("invalid_form", unchanged(&error)))
     }
 }
 
@@ -129,6 +138,10 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
             "the body could not be read completely; nothing was changed",
         ),
     })
+}
+
+fn unchanged(error: &impl Display) -> String {
+    format!("{error}; nothing was changed")
 }
 
 fn too_large() -> Problem {

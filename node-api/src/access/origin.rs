@@ -58,13 +58,15 @@ impl Scheme {
 
 impl Authority {
     /// Returns the authority that a request names in its `Host` header; `None` without a valid one.
-    pub(crate) fn requested(headers: &HeaderMap) -> Option<Self> {
+    #[must_use]
+    pub fn requested(headers: &HeaderMap) -> Option<Self> {
         only(headers, &header::HOST)?.parse().ok()
     }
 
     /// Returns whether a request for `requested` is for this host. Without a port every port is
     /// meant, and a request without a port uses a default one.
-    pub(crate) fn includes(&self, requested: &Self) -> bool {
+    #[must_use]
+    pub fn includes(&self, requested: &Self) -> bool {
         let is_default =
             |port| [Scheme::Http, Scheme::Https].map(Scheme::default_port).contains(&port);
         self.host == requested.host
@@ -73,12 +75,15 @@ impl Authority {
                 .is_none_or(|port| requested.port.map_or(is_default(port), |other| other == port))
     }
 
-    pub(crate) fn is_localhost(&self) -> bool {
+    /// Returns whether the host is `localhost`.
+    #[must_use]
+    pub fn is_localhost(&self) -> bool {
         self.host == Host::Domain("localhost".to_owned())
     }
 
     /// Returns the address, unless the host is a name.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
         match self.host {
             Host::Domain(_) => None,
             Host::Ipv4(address) => Some(address.into()),
@@ -87,7 +92,8 @@ impl Authority {
     }
 
     /// Returns the host without the port.
-    pub(crate) fn host(&self) -> impl fmt::Display {
+    #[must_use]
+    pub fn host(&self) -> impl fmt::Display {
         &self.host
     }
 }
@@ -167,14 +173,16 @@ impl fmt::Display for Authority {
 
 impl Origin {
     /// Returns the origin of this URL, if a page can have it.
-    pub(crate) fn of(url: &Url) -> Option<Self> {
+    #[must_use]
+    pub fn of(url: &Url) -> Option<Self> {
         let scheme = Scheme::parse(url.scheme())?;
         let host = normal(url.host()?.to_owned()).ok()?;
         Some(Self { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
     }
 
     /// Returns whether a page of this origin was served by `requested`.
-    pub(crate) fn is_of(&self, requested: &Authority) -> bool {
+    #[must_use]
+    pub fn is_of(&self, requested: &Authority) -> bool {
         self.host == requested.host
             && self.port == requested.port.unwrap_or(self.scheme.default_port())
     }
@@ -202,7 +210,8 @@ impl fmt::Display for Origin {
 }
 
 /// Returns the text of a header that must occur once.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+#[must_use]
+pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok()).flatten()

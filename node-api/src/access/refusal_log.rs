@@ -10,17 +10,17 @@ use tracing::warn;
 
 use gossip::link::{Due, LogLimit};
 
-use crate::web::error::Problem;
+use crate::error::Problem;
 
 /// The causes that were logged recently. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RefusalLog {
+pub struct RefusalLog {
     logged: Arc<LogLimit<String>>,
 }
 
 impl RefusalLog {
     /// Logs the detail of a problem, which must be bounded.
-    pub(crate) fn warn(&self, problem: &Problem) {
+    pub fn warn(&self, problem: &Problem) {
         if let Some(Due { unlogged }) = self.logged.due(problem.detail.clone(), Instant::now()) {
             warn!(problem = problem.code, unlogged, "request refused: {}", problem.detail);
         }

@@ -1,4 +1,4 @@
-//! The parts that both kinds of live sockets share: settings, a message allowance, and sending with
+//! The parts that all sockets of clients share: settings, a message allowance, and sending with
 //! a timeout.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use gossip::link::{Socket, close_code};
 
 /// The interval of keep-alive messages.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(1);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// The timeout for sending one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The size of the read buffer. Messages are small, and the default of 128 KiB would be allocated
@@ -23,10 +23,11 @@ const MESSAGES_BURST: u32 = 60;
 const MESSAGES_PER_S: u32 = 20;
 
 /// The close code and its reason.
-pub(super) type Close = (u16, &'static str);
+pub type Close = (u16, &'static str);
 
-/// The settings of a socket, with the largest message as given.
-pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
+/// Returns the settings of a socket, with the largest message as given.
+#[must_use]
+pub fn limits(message_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max))
@@ -35,7 +36,10 @@ pub(crate) fn limits(message_bytes_max: usize) -> WebSocketConfig {
 
 /// Checks an incoming message. Returns its text, `None` for a control frame, or the reason to close
 /// the socket.
-pub(super) fn incoming(
+///
+/// # Errors
+/// The close code and its reason; `None` if the client has closed the socket.
+pub fn incoming(
     message: Option<Result<Message, Error>>,
     allowance: &mut Allowance,
 ) -> Result<Option<Utf8Bytes>, Option<Close>> {
@@ -55,6 +59,12 @@ pub(super) fn incoming(
     }
 }
 
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Describes a close code.
 fn describe_code(code: u16) -> &'static str {
     match code {
@@ -65,13 +75,16 @@ fn describe_code(code: u16) -> &'static str {
 }
 
 /// The messages that a client may still send.
-pub(super) struct Allowance {
+#[derive(Debug)]
+pub struct Allowance {
     left: u32,
     since: Instant,
 }
 
 impl Allowance {
-    pub(super) fn new() -> Self {
+    /// Returns a full allowance.
+    #[must_use]
+    pub fn new() -> Self {
         Self { left: MESSAGES_BURST, since: Instant::now() }
     }
 
@@ -96,7 +109,10 @@ impl Allowance {
 }
 
 /// Sends a message as JSON. Returns `None` if the socket does not accept it in time.
-pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
+///
+/// # Panics
+/// If the message cannot be represented as JSON.
+pub async fn send(socket: &mut Socket, message: &impl Serialize) -> Option<()> {
     send_text(
         socket,
         serde_json::to_string(message).expect("a message has only strings and numbers").into(),
@@ -105,6 +121,6 @@ pub(super) async fn send(socket: &mut Socket, message: &impl Serialize) -> Optio
 }
 
 /// Sends a text message. Returns `None` if the socket does not accept it in time.
-pub(super) async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
+pub async fn send_text(socket: &mut Socket, text: Utf8Bytes) -> Option<()> {
     timeout(SEND_TIMEOUT, socket.send(Message::Text(text))).await.ok()?.ok()
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use tower_http::cors::{AllowOrigin, Cors};
 use tower_service::Service as _;
 
-use crate::web::auth::policy::AccessPolicy;
+use crate::access::policy::AccessPolicy;
 
 /// The time for which a browser may store the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
@@ -19,7 +19,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Answers preflights of allowed origins, and lets their pages read every response, problems too.
-pub(crate) async fn apply(
+pub async fn apply(
     State(access): State<Arc<AccessPolicy>>,
     request: Request,
     mut next: Next,
