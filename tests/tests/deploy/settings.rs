@@ -92,12 +92,9 @@ pub(crate) fn kubernetes(node: &str) -> NodeSettings {
     }
 }
 
-/// Returns the settings of this name in the unit, including the node's drop-in.
+/// Returns the settings of this name in the unit.
 pub(crate) fn unit_settings(node: &str, name: &str) -> Vec<String> {
-    let mut unit = text("deploy/systemd/superhero@.service");
-    if node == "dispatch" {
-        unit += &text("deploy/systemd/superhero@dispatch.service.d/tokens.conf");
-    }
+    let unit = text("deploy/systemd/superhero@.service");
     let values = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     values.map(|value| value.replace("%i", node)).collect()
 }
