@@ -11,12 +11,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use dispatch_node::dispatch::Event;
-use dispatch_node::web::{
-    self, AccessPolicy, DispatchHandle, LauncherClient, Limits, Responder, Settings, Tokens,
-};
+use dispatch_node::web::{self, DispatchHandle, LauncherClient, Limits, Responder, Settings};
+use gossip::link::{Cluster, ClusterServer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use node_api::access::guard::Guard;
+use node_api::access::policy::AccessPolicy;
+use node_api::access::tokens::Tokens;
 use shared::options::well_known_cities;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::runtime::Runtime;
@@ -126,11 +128,13 @@ async fn send_and_receive(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 /// that requests are answered until the client has read its response.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     let (handle, responder, mut requests) = DispatchHandle::new(1_024);
-    let router = web::router(handle, settings(), stop);
+    let (cluster, types) = Cluster::new(handle.commands());
+    let router = web::router(handle, settings(cluster), stop);
     let mut dispatch = Harness::dispatch();
     let mut step = |step, request| {
         let (_, events) = dispatch.step(step, |_, _, _| request);
-        events.into_iter().for_each(|event| publish(&responder, event));
+        events.into_iter().for_each(|event| publish(&responder, &types, event));
+        types.publish(dispatch.machine.snapshot());
     };
     // Without other nodes, dispatch joins alone after a timeout and publishes its first view.
     step(Step::Wait(2_000), None);
@@ -148,33 +152,34 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     }
 }
 
-fn settings() -> Settings {
+fn settings(cluster: Cluster) -> Settings {
     let tokens = Tokens::new(None, None).expect("no token equals no other");
     let (hosts, origins) = (Vec::new(), Vec::new());
     Settings {
         cities: well_known_cities(),
-        access: AccessPolicy {
+        guard: Guard::new(AccessPolicy {
             on_loopback: false,
             hosts,
             origins,
             tokens,
             encrypted: false,
             hsts: None,
-        },
+        }),
+        cluster,
         launcher: LauncherClient::of(None),
         unsafe_for: None,
         limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
     }
 }
 
-fn publish(responder: &Responder, event: Event) {
+fn publish(responder: &Responder, types: &ClusterServer, event: Event) {
     match event {
+        Event::Answered(answered) => types.answered(answered),
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => responder.show(view),
         Event::Logged(_)
         | Event::Arrived(_)
         | Event::Thaw(..)
-        | Event::Answered(_)
         | Event::Replica(_) => {}
     }
 }
@@ -228,6 +233,13 @@ pub fn request_seeds() -> Vec<Vec<u8>> {
         get(&hero),
         [get("/healthz"), get("/api/v1/verdict")].concat(),
         json("POST", "/api/v1/heroes", r#"{"name":"Batman"}"#),
+        json("POST", "/api/v1/counters/visits", r#"{"add":5}"#),
+        json("PUT", "/api/v1/sets/villains/Joker", ""),
+        json("POST", "/api/v1/tables/orders", r#"{"put":{"a":{"n":1}},"delete":["b"]}"#),
+        json("POST", "/api/v1/rooms/hq", r#"{"sender":"Ada","text":"Hello","reply_to":null}"#),
+        json("PUT", "/api/v1/names/leader", r#"{"value":"10.0.0.1"}"#),
+        get("/api/v1/rooms/hq?limit=3"),
+        get("/api/v1/presence/hq/track?key=ada&meta=1"),
         json("POST", "/api/v1/heroes", r#"{"count":3}"#),
         json("PUT", &format!("{hero}/location"), r#"{"location":"gotham"}"#),
         json("DELETE", &hero, ""),
