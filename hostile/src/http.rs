@@ -177,10 +177,7 @@ fn publish(responder: &Responder, types: &ClusterServer, event: Event) {
         Event::Answered(answered) => types.answered(answered),
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => responder.show(view),
-        Event::Logged(_)
-        | Event::Arrived(_)
-        | Event::Thaw(..)
-        | Event::Replica(_) => {}
+        Event::Logged(_) | Event::Arrived(_) | Event::Thaw(..) | Event::Replica(_) => {}
     }
 }
 

@@ -21,8 +21,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use gossip::link::{
-    self, ClusterConfig, ClusterServer, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress, Supervisor,
-    wrong_method,
+    self, ClusterConfig, ClusterServer, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress,
+    Supervisor, wrong_method,
 };
 use gossip::types::desk::Answered;
 use gossip::types::snapshot::Snapshot;

@@ -188,7 +188,8 @@ fn bad_input_is_refused_and_changes_nothing() {
             assert_eq!(api.get(path).status, 404);
         }
         // The largest value, quotes included.
-        api.put("/api/v1/tables/t/largest", &json!({ "value": "x".repeat(4_094) })).expect(201);
+        let largest = json!({ "value": "x".repeat(4_094) });
+        api.put(&format!("/api/v1/tables/t/{node}"), &largest).expect(201);
         for name in [long.as_str(), "a%0Ab", "%00", "%E2%80%8B", "%E2%80%AE", "%C2%85", "%20"] {
             for path in [
                 format!("/api/v1/sets/{name}/x"),
