@@ -15,7 +15,6 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 use api_types::{Presence, Present, TopicSize, Topics};
-use gossip::Origin;
 use gossip::link::{
     AskError, LimitReached, Permit, Socket, close, not_upgraded, upgrade, upgrade_problem,
 };
@@ -119,8 +118,8 @@ struct Tracked {
     topic: String,
     key: String,
     meta: Vec<u8>,
-    /// The incarnation and its place in which they are tracked.
-    place: Option<(Origin, u16)>,
+    /// The entry that was made last.
+    tracked: Option<presence::Present>,
 }
 
 /// A message to the client.
@@ -280,7 +279,7 @@ impl Tracked {
             let detail = format!("meta is not JSON: {error}; nothing was changed");
             Problem::malformed("invalid_query", detail)
         })?;
-        Ok(Self { topic, key, meta: bytes_of(&meta)?, place: None })
+        Ok(Self { topic, key, meta: bytes_of(&meta)?, tracked: None })
     }
 
     async fn track(&mut self, types: &Types) -> Result<(), Close> {
@@ -288,7 +287,7 @@ impl Tracked {
         let request = Request::Track { topic: topic.clone(), key: key.clone(), meta: meta.clone() };
         match types.cluster.ask(request).await {
             Ok(Done::Tracked(present)) => {
-                self.place = Some((present.owner, present.place));
+                self.tracked = Some(present);
                 Ok(())
             }
             Ok(_) => Err((1011, "unexpected answer")),
@@ -299,8 +298,10 @@ impl Tracked {
     /// Tracks in a new incarnation of the node, once it has joined.
     async fn track_again(&mut self, types: &Types) -> Result<(), Close> {
         let snapshot = types.cluster.snapshot().filter(Snapshot::is_joined);
-        match (snapshot, self.place) {
-            (Some(snapshot), Some((owner, _))) if snapshot.me() != owner => self.track(types).await,
+        match (snapshot, &self.tracked) {
+            (Some(snapshot), Some(tracked)) if snapshot.me() != tracked.owner => {
+                self.track(types).await
+            }
             (Some(_) | None, _) => Ok(()),
         }
     }
@@ -310,18 +311,21 @@ impl Tracked {
         let Update { meta } = serde_json::from_str(text).map_err(|_| invalid)?;
         self.meta = bytes_of(&meta).map_err(|_| (1009, "meta is too large"))?;
         let owner = types.cluster.snapshot().map(|snapshot| snapshot.me());
-        let Some((_, place)) = self.place.filter(|(by, _)| Some(*by) == owner) else {
+        let tracked = self.tracked.clone().filter(|tracked| Some(tracked.owner) == owner);
+        let Some(tracked) = tracked else {
             // Sent with the next incarnation's entry.
             return Ok(());
         };
-        let request = Request::Update { topic: self.topic.clone(), place, meta: self.meta.clone() };
+        let (topic, meta) = (self.topic.clone(), self.meta.clone());
+        let request = Request::Update { topic, tracked, meta };
         types.cluster.ask(request).await.map(drop).map_err(refusal)
     }
 
     async fn untrack(self, types: &Types) {
         let owner = types.cluster.snapshot().map(|snapshot| snapshot.me());
-        if let Some((_, place)) = self.place.filter(|(by, _)| Some(*by) == owner) {
-            let request = Request::Untrack { topic: self.topic.clone(), place };
+        let tracked = self.tracked.clone().filter(|tracked| Some(tracked.owner) == owner);
+        if let Some(tracked) = tracked {
+            let request = Request::Untrack { topic: self.topic.clone(), tracked };
             // Until it is executed, the queue is full only for a moment.
             while let Err(AskError::Busy) = types.cluster.ask(request.clone()).await {
                 if types.stop.is_cancelled() {

@@ -72,6 +72,7 @@ fn of_type(error: TypeError) -> Problem {
     match error {
         TypeError::Name { .. } => Problem::not_allowed("invalid_name", detail),
         TypeError::TooLarge { bytes } => too_large(bytes),
+        TypeError::Contradiction { .. } => Problem::not_allowed("invalid_field", detail),
         TypeError::Write(WriteError::Joining) => joining(),
         TypeError::Write(WriteError::TooFarAhead | WriteError::Deleted | WriteError::Misplaced) => {
             Problem::conflict("too_far_ahead", detail)

@@ -110,7 +110,7 @@ pub(crate) async fn put(
         let (table, put) = (table.clone(), put.clone());
         async move {
             let had_value = asked.joined()?.register(&table, &name).is_some();
-            let batch = Batch { put, delete: Vec::new() };
+            let batch = Batch { put, delete: BTreeSet::new() };
             asked.ask(Request::Write { table: table.clone(), batch }).await?;
             let status = if had_value { StatusCode::OK } else { StatusCode::CREATED };
             // Absent only if it was deleted again meanwhile.
@@ -140,7 +140,7 @@ pub(crate) async fn delete(
     let asked = types.clone();
     let execute = async move {
         held(&asked.joined()?, &table, &name)?;
-        let batch = Batch { put: BTreeMap::new(), delete: vec![name] };
+        let batch = Batch { put: BTreeMap::new(), delete: [name].into() };
         asked.ask(Request::Write { table, batch }).await?;
         Ok(Reply::empty())
     };
@@ -188,7 +188,7 @@ fn parsed(BatchRequest { put, delete }: BatchRequest) -> Result<Batch, Problem> 
     let put: Result<BTreeMap<_, _>, Problem> =
         put.0.iter().map(|(key, value)| Ok((unique(key)?, bytes_of(value)?))).collect();
     let put = put?;
-    let delete: Result<Vec<String>, Problem> = delete.iter().map(|key| unique(key)).collect();
+    let delete: Result<BTreeSet<String>, Problem> = delete.iter().map(|key| unique(key)).collect();
     Ok(Batch { put, delete: delete? })
 }
 
