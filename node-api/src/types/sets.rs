@@ -90,13 +90,11 @@ pub(crate) async fn remove(
     let change = request.clone();
     let execute = async move {
         asked.joined()?;
-        match asked.ask(request).await? {
-            Done::Removed(true) => Ok(Reply::empty()),
-            _ => Err(Problem::not_found(
-                "unknown_element",
-                format!("the set {set:?} has no element {element:?}; nothing was changed"),
-            )),
+        if asked.ask(request).await? == Done::Removed(true) {
+            return Ok(Reply::empty());
         }
+        let detail = format!("the set {set:?} has no element {element:?}; nothing was changed");
+        Err(Problem::not_found("unknown_element", detail))
     };
     types.once(key, &change, execute).await
 }
