@@ -358,6 +358,22 @@ fn rooms_of_restarted_nodes_do_not_grow() {
 }
 
 #[test]
+fn rooms_are_counted_as_they_are_listed() {
+    let mut replicas = three();
+    assert_eq!(room::count(replicas[0].map().records()), 0);
+    for number in 0..20_u64 {
+        let replica = &mut replicas[usize::try_from(number % 3).unwrap()];
+        let name = format!("room {}", number % 7);
+        room::send(replica, at(2_000 + 1_000 * number), &name, "ada", "x", None).unwrap();
+    }
+    sync(at(30_000), &mut replicas);
+    for replica in &replicas {
+        let records = replica.map().records();
+        assert_eq!((room::count(records), room::list(records).len()), (7, 7));
+    }
+}
+
+#[test]
 fn bad_messages_are_refused() {
     let mut replicas = three();
     let mut send = |sender: &str, text: &str| {

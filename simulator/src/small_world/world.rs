@@ -147,7 +147,9 @@ impl World {
         let record = Record { group: GROUP, name: NAME, content: b"" };
         let value = match key.kind() {
             Kind::Once => Value::Live(Hero::new("Granite".into())),
-            kind => Value::Record(record.encode(kind)),
+            kind @ (Kind::Register | Kind::Lasting | Kind::Ephemeral) => {
+                Value::Record(record.encode(kind))
+            }
         };
         self.write(node, key, value);
     }
