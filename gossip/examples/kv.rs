@@ -70,7 +70,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Of two writes to one key the later one wins, wherever they were made.
     let (first, second) =
         tokio::join!(tables[0].put("riddler", b"escaped"), tables[1].put("riddler", b"released"));
-    (first?, second?);
+    first?;
+    second?;
     let winner = tables.iter().filter_map(|table| table.get("riddler"));
     let winner = winner.max_by_key(|register| register.stamp).expect("both have written it");
     let winner = String::from_utf8(winner.value)?;

@@ -16,20 +16,20 @@ use tokio::time::timeout;
 
 /// Starts nodes with these names, which know each other, and waits until they have joined.
 async fn cluster<const N: usize>(names: [&str; N]) -> [RunningNode; N] {
-    let names = names.map(|name| name.parse::<NodeName>().unwrap());
+    let names = names.map(|name| name.parse::<NodeName>().expect("a valid name"));
     let mut listeners = Vec::new();
     for _ in names {
-        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
     }
-    let addresses: Vec<String> =
-        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound").to_string();
+    let addresses: Vec<String> = listeners.iter().map(address).collect();
     let mut listeners = listeners.into_iter();
     let nodes = names.map(|name| {
         let builder = Builder::new(name, Secret::new("test", "secret"))
             .gossip_interval(Duration::from_millis(20));
         let peers = names.iter().zip(&addresses).filter(|(peer, _)| **peer != name);
         let builder = peers.fold(builder, |builder, (peer, address)| builder.peer(*peer, address));
-        builder.start(listeners.next().unwrap())
+        builder.start(listeners.next().expect("one for each name"))
     });
     for node in &nodes {
         node.joined().await;
@@ -40,9 +40,9 @@ async fn cluster<const N: usize>(names: [&str; N]) -> [RunningNode; N] {
 /// Waits until a node shows this.
 async fn shown(cluster: &Cluster, is_shown: impl Fn(&Snapshot) -> bool) {
     let mut snapshots = cluster.snapshots();
-    let is_shown =
-        snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(|shown| is_shown(shown)));
-    drop(timeout(Duration::from_secs(30), is_shown).await.expect("it is shown in time").unwrap());
+    let is_shown = snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(&is_shown));
+    let is_shown = timeout(Duration::from_secs(30), is_shown).await.expect("it is shown in time");
+    drop(is_shown.expect("the node is running"));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn messages_are_returned_once_and_in_order() {
     shown(b.cluster(), |snapshot| !snapshot.room("hq", 1).is_empty()).await;
     let mut messages = a.cluster().room("hq").messages();
     let first = messages.next().await.unwrap();
-    assert_eq!(first, [question.clone()]);
+    assert_eq!(first, std::slice::from_ref(&question));
     let reply = b.cluster().room("hq").reply(question.stamp, "bob", "I am").await.unwrap();
     let next = timeout(Duration::from_secs(30), messages.next()).await.unwrap().unwrap();
     assert_eq!(next, [reply]);

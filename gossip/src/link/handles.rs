@@ -76,10 +76,11 @@ impl CounterHandle {
     /// [`AskError`]. An addition with an unknown outcome must not be repeated.
     pub async fn add(&self, amount: i64) -> Result<Counter, AskError> {
         let counter = self.name.clone();
-        match self.cluster.ask(Request::Add { counter, amount }).await? {
-            Done::Counted(counter) => Ok(counter),
-            done => Err(unexpected(&done)),
-        }
+        let Done::Counted(counter) = self.cluster.ask(Request::Add { counter, amount }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok(counter)
     }
 
     /// Returns the value; zero if nothing was counted.
@@ -110,10 +111,11 @@ impl SetHandle {
     /// [`AskError`]
     pub async fn add(&self, element: &str) -> Result<bool, AskError> {
         let (set, element) = (self.name.clone(), element.to_owned());
-        match self.cluster.ask(Request::Insert { set, element }).await? {
-            Done::Inserted(was_absent) => Ok(was_absent),
-            done => Err(unexpected(&done)),
-        }
+        let Done::Inserted(was_absent) = self.cluster.ask(Request::Insert { set, element }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok(was_absent)
     }
 
     /// Removes an element. Returns whether it was present.
@@ -122,10 +124,11 @@ impl SetHandle {
     /// [`AskError`]
     pub async fn remove(&self, element: &str) -> Result<bool, AskError> {
         let (set, element) = (self.name.clone(), element.to_owned());
-        match self.cluster.ask(Request::Remove { set, element }).await? {
-            Done::Removed(was_present) => Ok(was_present),
-            done => Err(unexpected(&done)),
-        }
+        let Done::Removed(was_present) = self.cluster.ask(Request::Remove { set, element }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok(was_present)
     }
 
     /// Returns the elements, sorted.
@@ -212,10 +215,12 @@ impl RoomHandle {
         reply_to: Option<Stamp>,
     ) -> Result<Message, AskError> {
         let (room, sender, text) = (self.name.clone(), sender.to_owned(), text.to_owned());
-        match self.cluster.ask(Request::Send { room, sender, text, reply_to }).await? {
-            Done::Sent(message) => Ok(message),
-            done => Err(unexpected(&done)),
-        }
+        let Done::Sent(message) =
+            self.cluster.ask(Request::Send { room, sender, text, reply_to }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok(message)
     }
 
     /// Returns the newest messages, at most `limit`, oldest first.
@@ -284,10 +289,11 @@ impl PresenceHandle {
     /// [`AskError`]
     pub async fn track(&self, key: &str, meta: &[u8]) -> Result<Present, AskError> {
         let (topic, key, meta) = (self.topic.clone(), key.to_owned(), meta.to_vec());
-        match self.cluster.ask(Request::Track { topic, key, meta }).await? {
-            Done::Tracked(present) => Ok(present),
-            done => Err(unexpected(&done)),
-        }
+        let Done::Tracked(present) = self.cluster.ask(Request::Track { topic, key, meta }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok(present)
     }
 
     /// Changes what is known of somebody who is tracked at this node.
@@ -367,13 +373,10 @@ impl NameHandle {
     /// [`AskError`]
     pub async fn register(&self, value: &[u8]) -> Result<Claim, AskError> {
         let (name, value) = (self.name.clone(), value.to_vec());
-        match self.cluster.ask(Request::Register { name, value }).await? {
-            Done::Registered(Registration { token, .. }) => {
-                let snapshots = self.cluster.snapshots();
-                Ok(Claim { snapshots, name: self.name.clone(), token })
-            }
-            done => Err(unexpected(&done)),
-        }
+        let done = self.cluster.ask(Request::Register { name, value }).await?;
+        let Done::Registered(Registration { token, .. }) = done else { return Err(unexpected()) };
+        let snapshots = self.cluster.snapshots();
+        Ok(Claim { snapshots, name: self.name.clone(), token })
     }
 
     /// Releases the name.
@@ -420,7 +423,7 @@ impl Claim {
 }
 
 /// Returns the error for an answer to another request. A machine never gives one.
-fn unexpected(done: &Done) -> AskError {
-    debug_assert!(false, "an answer of another kind: {done:?}");
+fn unexpected() -> AskError {
+    debug_assert!(false, "an answer of another kind");
     AskError::Unknown
 }

@@ -67,25 +67,30 @@ fn request(ask: &Ask, replica: &Replica) -> Request {
             Request::Send { room, sender: name(0), text: "text".to_owned(), reply_to }
         }
         Ask::Track { key } => Request::Track { topic, key: name(key), meta: Vec::new() },
-        Ask::Update { place } | Ask::Untrack { place } => {
-            // Anybody of this node, or a user who was never tracked.
-            let present =
-                presence::list(replica.map().records(), &topic, |owner| owner == replica.me());
-            let never = Present {
-                key: name(place),
-                meta: Vec::new(),
-                owner: replica.me(),
-                since: UnixMillis::default(),
-                stamp: Stamp { hlc: Hlc::default(), origin: replica.me() },
-                place: place.into(),
-            };
-            let tracked = present.into_iter().nth(place.into()).unwrap_or(never);
-            match ask {
-                Ask::Update { .. } => Request::Update { topic, tracked, meta: vec![place] },
-                _ => Request::Untrack { topic, tracked },
-            }
+        Ask::Update { place } => {
+            let tracked = user(replica, &topic, place);
+            Request::Update { topic, tracked, meta: vec![place] }
+        }
+        Ask::Untrack { place } => {
+            let tracked = user(replica, &topic, place);
+            Request::Untrack { topic, tracked }
         }
         Ask::Register { number } => Request::Register { name: name(number), value: Vec::new() },
         Ask::Release { number } => Request::Release { name: name(number) },
     }
+}
+
+/// Returns a user whom this node tracks, or one who was never tracked.
+fn user(replica: &Replica, topic: &str, number: u8) -> Present {
+    let me = replica.me();
+    let present = presence::list(replica.map().records(), topic, |owner| owner == me);
+    let never = Present {
+        key: number.to_string(),
+        meta: Vec::new(),
+        owner: me,
+        since: UnixMillis::default(),
+        stamp: Stamp { hlc: Hlc::default(), origin: me },
+        place: number.into(),
+    };
+    present.into_iter().nth(number.into()).unwrap_or(never)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// The creation time of the first heroes, in milliseconds since the Unix epoch.
 pub(crate) const START_MS: u64 = 1_790_000_000_000;
@@ -45,7 +45,9 @@ pub(crate) struct Write {
 
 /// Returns the key of the hero with this number, spread like a random UUID.
 pub(crate) fn key(number: u32) -> Uuid {
-    Uuid::from_u128(u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    let bits = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    // With the version of random UUIDs, which is not that of the library's tables.
+    Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
 }
 
 /// Returns the health that `node` writes to a hero in this turn. Two nodes never write the same
