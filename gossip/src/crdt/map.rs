@@ -86,6 +86,18 @@ pub struct TableSize {
 }
 
 impl TableSize {
+    /// Returns what an entry adds to the size of its table.
+    #[inline]
+    fn of<V: Payload>(key: Key, entry: &EntryRef<'_, '_, V>) -> Self {
+        let bytes = match entry.value {
+            ValueRef::Record(bytes) => bytes.len(),
+            ValueRef::Live(_) | ValueRef::Tombstone | ValueRef::Unset => 0,
+        };
+        let tombstones = usize::from(entry.value.is_tombstone());
+        let fingerprint = Fingerprint::of::<V>(key, entry.stamp, entry.value);
+        Self { live: 1 - tombstones, tombstones, bytes, fingerprint }
+    }
+
     fn add(&mut self, other: Self) {
         self.live += other.live;
         self.tombstones += other.tombstones;
@@ -281,7 +293,8 @@ impl<V: Payload> Map<V> {
                 slot
             }
         };
-        self.list(slot);
+        // From the entry at hand: the record would have to be looked up, and its parts loaded.
+        self.list(slot, TableSize::of(key, entry));
         true
     }
 
@@ -339,8 +352,7 @@ impl<V: Payload> Map<V> {
     }
 
     /// Adds the record in `slot` to the indexes and to the size of its table.
-    fn list(&mut self, slot: SlotId) {
-        let weight = self.weight(slot);
+    fn list(&mut self, slot: SlotId, weight: TableSize) {
         let record = self.slab.at(slot);
         if let Stored::Record(bytes) = &record.value {
             let (key, stamp, bytes) = (record.key, self.stamp(record.stamp), Arc::clone(bytes));
@@ -368,8 +380,9 @@ impl<V: Payload> Map<V> {
     /// Removes the record in `slot` from the indexes and from the size of its table, and releases
     /// its shared parts.
     fn release(&mut self, slot: SlotId) {
-        let weight = self.weight(slot);
         let record = self.slab.at(slot);
+        let (value, stamp) = (self.value(record), self.stamp(record.stamp));
+        let weight = TableSize::of(record.key, &EntryRef { value, stamp, born: stamp, seen: &[] });
         match record.key.table() {
             None => self.application.subtract(weight),
             Some(table) => {
@@ -425,19 +438,6 @@ impl<V: Payload> Map<V> {
             Stored::Record(bytes) => ValueRef::Record(bytes),
             Stored::Unset => ValueRef::Unset,
         }
-    }
-
-    /// Returns what the entry in `slot` adds to the size of its table.
-    fn weight(&self, slot: SlotId) -> TableSize {
-        let record = self.slab.at(slot);
-        let fingerprint =
-            Fingerprint::of::<V>(record.key, self.stamp(record.stamp), self.value(record));
-        let bytes = match &record.value {
-            Stored::Record(bytes) => bytes.len(),
-            Stored::Live(_) | Stored::Tombstone | Stored::Unset => 0,
-        };
-        let tombstones = usize::from(record.is_tombstone());
-        TableSize { live: 1 - tombstones, tombstones, bytes, fingerprint }
     }
 
     /// Borrows the entry in a record. `seen` is a buffer for its seen writes.

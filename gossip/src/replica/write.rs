@@ -162,11 +162,12 @@ impl<V: Payload> Replica<V> {
         planned: Planned,
     ) -> Result<(), WriteError> {
         self.check_joined()?;
-        // Of the stamp, only the origin decides whether the value belongs to the key.
-        let stamp = Stamp { hlc: Hlc::default(), origin: self.me };
-        let proposed = EntryRef { value: value.as_value_ref(), stamp, born: stamp, seen: &[] };
         let is_misplaced = match (key.table(), value) {
             (Some(_), value) => {
+                // Of the stamp, only the origin decides whether the value belongs to the key.
+                let stamp = Stamp { hlc: Hlc::default(), origin: self.me };
+                let value_ref = value.as_value_ref();
+                let proposed = EntryRef { value: value_ref, stamp, born: stamp, seen: &[] };
                 !proposed.is_valid(key)
                     || over.is_some_and(|over| !is_same_record(key, over, value))
             }
@@ -248,7 +249,8 @@ impl<V: Payload> Replica<V> {
     /// is measured from the start of the incarnation, so that peers accept the stamp without
     /// waiting, or from the current time if the clock was set back.
     pub(super) fn stamp(&mut self, now: Now) -> Stamp {
-        if self.vector.slot(self.me).is_none() && self.keeps(Rule::NewIncarnationsStartPastDrift) {
+        let is_first = self.vector.slot(self.me).is_none();
+        if is_first && self.keeps(Rule::NewIncarnationsStartPastDrift) {
             let wall = now.wall.min(self.born);
             self.clock.observe(Hlc { wall: wall.plus(self.config.drift_max), logical: u32::MAX });
         }
@@ -259,7 +261,6 @@ impl<V: Payload> Replica<V> {
         };
         let stamp =
             Stamp { hlc: self.clock.tick(now.wall), origin: Origin { incarnation, ..self.me } };
-        let is_first = self.vector.slot(stamp.origin).is_none();
         self.vector.advance(stamp);
         if is_first {
             self.end_ephemeral_entries();
