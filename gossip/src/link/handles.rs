@@ -184,7 +184,7 @@ impl TableHandle {
     }
 }
 
-/// A chat room; see [`room`](crate::types::room).
+/// A chat room; see [`room`].
 #[derive(Clone)]
 pub struct RoomHandle {
     cluster: Cluster,
