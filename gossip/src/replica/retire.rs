@@ -15,9 +15,11 @@
 //!
 //! The horizon keeps the last stamp of a closed incarnation, as the closing members had it, for a
 //! while. A puller whose slot is beyond it gets a full round. It was not part of the agreement: a
-//! name was used by two processes, and the puller is one of them or has pulled from one. Its entries
-//! beyond that last stamp are *orphans*: it rewrites them as its own, so that nothing is lost. So does a replica that has
-//! closed the incarnation and receives orphans in a round that it requested before.
+//! name was used by two processes, and the puller is one of them or has pulled from one. Its
+//! entries beyond that last stamp are *orphans*: it rewrites them as its own, so that nothing is
+//! lost. So does a replica that has closed the incarnation and receives orphans in a round that it
+//! requested before. Orphans in tables of owned entries are dropped instead: only their origin
+//! writes them.
 //!
 //! *Forgetting* a member writes an obituary: a later slot, with a number that no process can have
 //! and with the lowest possible reading. It fences the earlier incarnations. While the obituary is
