@@ -144,7 +144,9 @@ fn value_of(bytes: &[u8]) -> Value {
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-fn stamp_of(stamp: gossip::Stamp) -> api_types::Stamp {
+/// Returns the API's form of a stamp.
+#[must_use]
+pub fn stamp_of(stamp: gossip::Stamp) -> api_types::Stamp {
     api_types::Stamp {
         wall_ms: stamp.hlc.wall.0,
         logical: stamp.hlc.logical,

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use api_types::{
     ALL, Accepted, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held,
-    Hero, HeroEverywhere, LostWrite, Node, Stamp, Verdict,
+    Hero, HeroEverywhere, LostWrite, Node, Verdict,
 };
 use gossip::fault::{FaultKind, Pace};
 use gossip::{self, NodeName};
+use node_api::types::stamp_of;
 use shared::Entry;
 use shared::hero::HeroId;
 
@@ -24,14 +25,6 @@ use crate::model::status::ClusterStatus;
 use crate::model::view::View;
 use crate::request::Acceptance;
 
-pub(crate) fn stamp(stamp: gossip::Stamp) -> Stamp {
-    Stamp {
-        wall_ms: stamp.hlc.wall.0,
-        logical: stamp.hlc.logical,
-        origin: stamp.origin.to_string(),
-    }
-}
-
 /// Returns the hero of an entry; `None` for a tombstone.
 pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
     let hero = entry.live()?;
@@ -41,7 +34,7 @@ pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
         location: hero.location.as_str().to_owned(),
         is_patrolling: hero.is_patrolling,
         health: hero.health,
-        stamp: stamp(entry.stamp),
+        stamp: stamp_of(entry.stamp),
     })
 }
 
@@ -155,8 +148,8 @@ fn event(event: &LoggedEvent) -> Event {
         kind: event.kind.as_str().to_owned(),
         text: event.text.to_string(),
         hero: event.write.map(|write| write.hero.to_string()),
-        stamp: event.write.map(|write| stamp(write.stamp)),
-        over: event.write.and_then(|write| write.over).map(stamp),
+        stamp: event.write.map(|write| stamp_of(write.stamp)),
+        over: event.write.and_then(|write| write.over).map(stamp_of),
     }
 }
 
@@ -226,7 +219,7 @@ pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
         hero: lost.hero.to_string(),
         name,
         wrote: held(lost.hero, Some(&lost.entry)),
-        stamp: stamp(lost.entry.stamp),
+        stamp: stamp_of(lost.entry.stamp),
         saved_at_ms: lost.saved.0,
         found_at_ms: lost.found.0,
         to: held(lost.hero, lost.to.as_deref()),
