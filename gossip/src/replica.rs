@@ -2,7 +2,8 @@
 //!
 //! **The invariant.** If the version vector covers a write, then the replica holds that write, or
 //! it holds a write that beats it, or the newest covered write of that key was a tombstone that has
-//! been collected.
+//! been collected. Entries that belong to one incarnation are the exception: they may also be gone
+//! because their incarnation has ended. The module `owned` decides when.
 //!
 //! These rules preserve it:
 //! - A local write enters the map and the vector in one step.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
 use crate::clock::Stamp;
-use crate::id::NodeName;
 use crate::link::cluster::{AskError, Cluster};
 use crate::types::counter::Counter;
 use crate::types::names::{Holding, Registration};
@@ -92,8 +91,10 @@ impl CounterHandle {
     /// Returns what this node has counted, in all its incarnations.
     #[must_use]
     pub fn local(&self) -> i128 {
-        let me: Option<NodeName> = self.cluster.snapshot().map(|snapshot| snapshot.me().node);
-        me.map_or(0, |me| self.value().share(me))
+        self.cluster.read(|snapshot| {
+            let counter = snapshot.counter(&self.name).unwrap_or_default();
+            counter.share(snapshot.me().node)
+        })
     }
 }
 

@@ -24,7 +24,7 @@ struct Changes<V> {
     changed: usize,
     /// The late writes to deleted keys, which are not merged.
     late: Vec<(Key, Entry<V>)>,
-    /// The keys of merged orphans.
+    /// The keys of merged entries that this replica must write again.
     orphans: Vec<Key>,
 }
 
@@ -134,6 +134,7 @@ impl<V: Payload> Replica<V> {
         let delete_late = self.keeps(Rule::LateWritesAreDeleted);
         let unseen_stay = self.keeps(Rule::UnseenWritesToRegistersStay);
         let latest_deletion = self.horizon.latest_collected();
+        let adopt_earlier = self.keeps(Rule::EarlierBirthsAreAdopted);
         let drop_orphans = self.keeps(Rule::OwnedOrphansAreDropped);
         let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
         let any_closed = self.vector.marks().next().is_some();
@@ -150,6 +151,12 @@ impl<V: Payload> Replica<V> {
                 let is_later = kind == Kind::Register
                     && unseen_stay
                     && Some(entry.stamp.hlc) > latest_deletion;
+                // The key may have been deleted since, and the deletion collected.
+                let is_ambiguous = kind == Kind::Register
+                    && adopt_earlier
+                    && Some(entry.stamp.hlc) <= latest_deletion
+                    && !entry.value.is_tombstone()
+                    && !self.map.holds(key);
                 let is_late_over = |is_deleted: bool| {
                     is_deleted && delete_late && !is_owned && !entry.value.is_tombstone()
                 };
@@ -167,7 +174,8 @@ impl<V: Payload> Replica<V> {
                     changed += 1;
                     let mut is_orphan =
                         |stamp: Stamp| self.vector.has_closed(stamp.origin) && !seen.has(stamp);
-                    if any_closed && (is_orphan(entry.stamp) || is_orphan(entry.born)) {
+                    let is_closed = any_closed && (is_orphan(entry.stamp) || is_orphan(entry.born));
+                    if is_ambiguous || is_closed {
                         orphans.push(key);
                     }
                 } else if is_late_over(self.is_deleted_here(key)) {

@@ -36,6 +36,7 @@ use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::{Event, Replica, Rule};
+use crate::table::Kind;
 use crate::time::{Now, UnixMillis};
 
 /// The number of closed incarnations of each node that keep a stamp in each part of the horizon. A
@@ -105,11 +106,7 @@ impl<V: Payload> Replica<V> {
     /// pulled from a fenced incarnation.
     #[must_use]
     pub fn has_fenced(&self, incarnation: Origin) -> bool {
-        let later = self
-            .vector
-            .newest_incarnation(incarnation.node)
-            .is_some_and(|newest| newest > incarnation.incarnation);
-        self.keeps(Rule::OldIncarnationsAreFenced) && (later || self.vector.has_closed(incarnation))
+        self.keeps(Rule::OldIncarnationsAreFenced) && self.vector.has_ended(incarnation)
     }
 
     /// Returns whether `by` is later only because it is dated in the future, and this incarnation is
@@ -285,8 +282,8 @@ impl<V: Payload> Replica<V> {
         orphans.map(|held| held.key).collect()
     }
 
-    /// Rewrites orphans as this replica's own writes. If no other member has seen the birth of a
-    /// key, it gets the new stamp as its birth.
+    /// Rewrites orphans as this replica's own writes. The new stamp is also the birth of a register,
+    /// and of a key whose birth no other member has seen.
     pub(super) fn adopt(&mut self, now: Now, source: Origin, mut orphans: Vec<Key>) {
         if orphans.is_empty() || !self.keeps(Rule::OrphansAreAdopted) {
             return;
@@ -299,7 +296,8 @@ impl<V: Payload> Replica<V> {
             let Some(orphan) = self.map.get(key) else { continue };
             let stamp = self.stamp(now);
             let mut entry = Entry::written(orphan.value.clone(), stamp, Some(&orphan));
-            if !has_seen(&self.vector, &self.horizon, entry.born) {
+            let is_register = key.kind() == Kind::Register;
+            if is_register || !has_seen(&self.vector, &self.horizon, entry.born) {
                 entry.born = stamp;
             }
             self.map.merge(key, &entry.as_entry_ref());

@@ -92,6 +92,9 @@ pub enum Rule {
     /// A write to a register that its peer has not seen stays, unless a collected deletion may be
     /// later. Otherwise a write that is later than the deletion is lost.
     UnseenWritesToRegistersStay,
+    /// A register that appears with an earlier stamp than a collected deletion is written again.
+    /// Otherwise it is live where its own deletion was collected, and deleted elsewhere.
+    EarlierBirthsAreAdopted,
     /// A full round removes no owned entries. Otherwise it removes what no owner has deleted.
     OwnedEntriesAreKept,
     /// Ephemeral entries end with their incarnation, wherever it is known to have ended. Otherwise
@@ -126,7 +129,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::OriginsNameTheIncarnation,
         Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
@@ -155,6 +158,7 @@ impl Rule {
         Self::RegistersAreReborn,
         Self::OlderWritesToRegistersLose,
         Self::UnseenWritesToRegistersStay,
+        Self::EarlierBirthsAreAdopted,
         Self::OwnedEntriesAreKept,
         Self::EphemeralEntriesEnd,
         Self::OwnedOrphansAreDropped,

@@ -3,10 +3,10 @@
 //! Deletions of registers are collected like tombstones. What is said here of tombstones holds for
 //! them too, with one exception: a later write wins over them. After a deletion was collected, the
 //! stamp of an unseen write decides, by the latest collected deletion of any key: a write above it
-//! is later; one below it may be earlier, and is deleted. (A key that is written for the first time
-//! there, with an earlier stamp than its collected deletion, may stay live at the collector until
-//! the two meet and repair that. It takes an incarnation that had not seen the deletion, and clocks
-//! that differ by the accepted drift.)
+//! is later; one below it may be earlier, and is deleted. If the birth of the key is unseen too, the
+//! deletion may have been of another key, so the collector writes the value again, with a new stamp.
+//! (It takes two processes of one name, or clocks that differ by the accepted drift: the proof of
+//! one process stands for the other.)
 //!
 //! A tombstone is causally stable when each member has proved, in its present incarnation, a vector
 //! that covers it, and this replica covers all that those proofs cover. Then no member holds, or

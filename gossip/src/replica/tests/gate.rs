@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 37] = [
+    let scenarios: [(Rule, fn()); 38] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -110,6 +110,7 @@ fn each_broken_rule_fails_its_scenario() {
             super::tables::older_write_to_unset_register_loses_without_new_deletion,
         ),
         (Rule::UnseenWritesToRegistersStay, super::tables::write_after_collected_deletion_is_kept),
+        (Rule::EarlierBirthsAreAdopted, super::tables::birth_before_collected_deletion_is_adopted),
         (Rule::OwnedEntriesAreKept, super::tables::full_round_keeps_owned_entries),
         (Rule::EphemeralEntriesEnd, super::tables::ephemeral_entries_end_with_their_incarnation),
         (

@@ -226,6 +226,31 @@ fn write_before_collected_deletion_is_deleted() {
     assert_eq!(contents([&a, &b, &c, &outsider], register()), [(); 4].map(|()| None));
 }
 
+/// Two processes of b: one proves that it has seen a deletion, which a collects, and the other sets
+/// the register for the first time, earlier.
+#[test]
+pub(super) fn birth_before_collected_deletion_is_adopted() {
+    let (mut a, mut b, mut c) = three();
+    let mut other = new_replica("b", 2, at(2_000));
+    pull(at(2_001), &mut c, &mut other);
+    set(&mut other, 2_010, "earlier");
+    set(&mut a, 8_000, "old");
+    unset(&mut a, 9_000);
+    pull(at(9_100), &mut a, &mut b);
+    pull(at(9_101), &mut a, &mut c);
+    pull(at(9_102), &mut b, &mut a);
+    let events = pull(at(9_103), &mut c, &mut a);
+    assert!(events.iter().any(|event| matches!(event, Event::Collected { .. })), "{events:?}");
+    assert!(!a.map().holds(register()) && c.map().holds(register()));
+    pull(at(9_200), &mut other, &mut a);
+    let shown = a.map().get(register()).unwrap();
+    assert!(shown.stamp.hlc.wall >= at(9_000).wall, "{shown:?}");
+    let events = all_pull_all(at(9_300), &mut a, &mut other, &mut c);
+    let held = contents([&a, &other, &c], register());
+    assert_eq!(held, [(); 3].map(|()| Some("earlier".to_owned())));
+    assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
+}
+
 /// A full round removes what its source has seen and does not hold, except entries that nobody but
 /// their owner may delete.
 #[test]
