@@ -49,6 +49,11 @@ pub struct Counter {
     /// What each node has added, in all its incarnations.
     #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, i64>))]
     pub shares: BTreeMap<String, i128>,
+    /// What this run of the node has added and no other node is known to have. It would be lost with
+    /// this node.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(value_type = i64, required = true))]
+    pub unheard: i128,
 }
 
 /// A request to add to a counter.

@@ -34,7 +34,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::types::desk::Desk;
-use gossip::types::snapshot::Snapshot;
 use gossip::{Machine, NodeName, Now, Origin, Timer, UnixMillis, earliest, replica};
 use shared::{Frame, Input, Output, Replica, Superheroes};
 
@@ -127,16 +126,10 @@ impl Dispatch {
         &self.replica
     }
 
-    /// Returns what dispatch holds of the library's types.
+    /// Returns the part that serves the library's types.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.desk.snapshot(&self.replica)
-    }
-
-    /// Returns whether a new snapshot would be equal to this one.
-    #[must_use]
-    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
-        self.desk.is_shown_by(snapshot, &self.replica)
+    pub fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Removes entries of dispatch's own replica without a trace, as a fault of memory does. For tests.

@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use gossip::link::{self, Cluster, ClusterConfig, Node, Port};
-use gossip::types::desk::Answered;
-use gossip::types::snapshot::Snapshot;
+use gossip::types::desk::{Answered, Desk};
 use gossip::{Intensity, replica};
 use node_api::access::tokens::Tokens;
 use shared::meter::Metric;
@@ -116,13 +115,15 @@ fn deliver(
 
 impl HeroNode for Dispatch {
     const METRICS: &'static [Metric] = metrics::ALL;
+}
 
-    fn snapshot(&self) -> Snapshot {
-        Dispatch::snapshot(self)
+impl Node for Dispatch {
+    fn replica(&self) -> &Replica {
+        Dispatch::replica(self)
     }
 
-    fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
-        Dispatch::is_shown_by(self, snapshot)
+    fn desk(&self) -> &Desk {
+        Dispatch::desk(self)
     }
 
     fn answered(event: &Event) -> Option<&Answered> {
@@ -135,12 +136,6 @@ impl HeroNode for Dispatch {
             | Event::Thaw(..)
             | Event::Replica(_) => None,
         }
-    }
-}
-
-impl Node for Dispatch {
-    fn replica(&self) -> &Replica {
-        Dispatch::replica(self)
     }
 
     fn replica_event(event: &Event) -> Option<&replica::Event> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::link::{
-    self, ClusterConfig, Limits, NoHooks, NoTelemetry, NodeConfig, Port, Secret, Supervisor,
+    self, Cluster, ClusterConfig, Limits, NoHooks, NoTelemetry, NodeConfig, Port, Secret,
+    Supervisor,
 };
 use gossip::replica::{Config, Event};
 use gossip::{
@@ -70,6 +71,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Member::new(me, config.clone(), Duration::from_millis(100), now)
         };
         let (commands, inbox) = mpsc::channel(1);
+        // The types are not used here.
+        let (_, types) = Cluster::new(commands.clone());
         let pulled = pulled.clone();
         let on_event = move |event| {
             match event {
@@ -92,7 +95,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             ControlFlow::Continue(())
         };
-        nodes.push(tokio::spawn(supervisor.run(inbox, begin, |_| NoHooks, on_event)));
+        nodes.push(tokio::spawn(supervisor.run(inbox, types, begin, |_| NoHooks, on_event)));
     }
     // A node is complete once it has pulled the other two greetings.
     let mut missing: BTreeMap<NodeName, usize> = names.map(|name| (name, names.len() - 1)).into();

@@ -98,16 +98,16 @@ impl<A: Application> Member<A> {
         &self.replica
     }
 
+    /// Returns the part that serves the library's types.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// Returns what the member holds of the library's types.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.desk.snapshot(&self.replica)
-    }
-
-    /// Returns whether a new snapshot would be equal to this one.
-    #[must_use]
-    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
-        self.desk.is_shown_by(snapshot, &self.replica)
     }
 
     fn on_frame(&mut self, now: Now, from: NodeName, frame: Frame<A>) {

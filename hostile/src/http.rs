@@ -134,7 +134,7 @@ async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     let mut step = |step, request| {
         let (_, events) = dispatch.step(step, |_, _, _| request);
         events.into_iter().for_each(|event| publish(&responder, &types, event));
-        types.publish(dispatch.machine.snapshot());
+        types.publish(dispatch.machine.desk().snapshot(dispatch.machine.replica()));
     };
     // Without other nodes, dispatch joins alone after a timeout and publishes its first view.
     step(Step::Wait(2_000), None);

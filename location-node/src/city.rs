@@ -5,6 +5,8 @@
 //! the command, if the replica has no entry); it does not execute an expired command; each observer
 //! has at most one open request, so a slow observer costs nothing.
 
+mod villain;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +18,14 @@ use rand_chacha::ChaCha8Rng;
 use gossip::fault::Pace;
 use gossip::replica::{PullRecord, WriteError};
 use gossip::types::desk::{Answered, Asked, Desk};
-use gossip::types::snapshot::Snapshot;
+use gossip::types::request::Request;
 use gossip::{Incarnation, Machine, NodeName, Now, Origin, Pulled, Timer, earliest, replica};
 use shared::hero::{Hero, HeroId, HeroRef, Location};
 use shared::message::{Command, Done, Refusal};
 use shared::{Changes, Entry, Frame, Input, Observation, Output, Replica, Superheroes, Value};
+
+pub use self::villain::NAME as VILLAIN;
+use self::villain::Villain;
 
 /// The shortest interval between two observations sent to one observer, so that a busy city sends
 /// batches. It is small compared with the quarter of a second at which views are published.
@@ -30,6 +35,8 @@ const OBSERVATION_INTERVAL_MIN: Duration = Duration::from_millis(20);
 const OBSERVATION_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The size of entries at which an observation is full, in bytes. The rest follows without a pause.
 const OBSERVATION_BYTES: usize = 64 * 1024;
+/// The counter of fights. Its share of a city is the number of fights there.
+pub const FIGHTS: &str = "fights";
 /// The damage of a fight, in points of health.
 const DAMAGE: std::ops::RangeInclusive<u8> = 5..=15;
 
@@ -74,6 +81,11 @@ pub enum Event {
         damage: u8,
         /// Set if no health is left; the hero is deleted.
         fell: bool,
+    },
+    /// The city has registered a villain, since no other city had one.
+    VillainArrived {
+        /// The villain.
+        villain: &'static str,
     },
     /// A request to one of the library's types was executed or refused.
     Answered(Answered),
@@ -149,16 +161,10 @@ impl City {
         &self.replica
     }
 
-    /// Returns what the city holds of the library's types.
+    /// Returns the part that serves the library's types.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.desk.snapshot(&self.replica)
-    }
-
-    /// Returns whether a new snapshot would be equal to this one.
-    #[must_use]
-    pub fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
-        self.desk.is_shown_by(snapshot, &self.replica)
+    pub fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// Removes entries of the city's replica without a trace, as a fault of memory does. For tests.
@@ -348,12 +354,22 @@ impl City {
     }
 
     fn fight(&mut self, now: Now) {
+        let found = villain::find(&mut self.desk, &mut self.replica, now, &mut self.rng);
+        match found {
+            Villain::Absent => return,
+            Villain::Arrived(villain) => self.event(Event::VillainArrived { villain }),
+            Villain::Present => {}
+        }
         let Some((id, hero)) = self.pick(|hero| hero.is_patrolling) else { return };
         let damage = self.rng.random_range(DAMAGE);
         let wounded = hero.wounded(damage);
         let fell = wounded.is_none();
         // At the limit of tombstones the write is refused and the hero keeps its health.
         if self.replica.write(now, id, wounded.map_or(Value::Tombstone, Value::Live)).is_ok() {
+            // In the same step, so that no node shows the fight without its count. At a limit of
+            // the tables the fight is not counted.
+            let fought = Request::Add { counter: FIGHTS.to_owned(), amount: 1 };
+            let _ = self.desk.request(&mut self.replica, now, fought);
             self.event(Event::Fought { hero: id, damage, fell });
         }
     }

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use gossip::link::{Cluster, ConnectionLimit, IncarnationEnd, Node, Port};
-use gossip::types::desk::Answered;
-use gossip::types::snapshot::Snapshot;
+use gossip::types::desk::{Answered, Desk};
 use gossip::{Intensity, replica};
 use node_api::access::tokens::Tokens;
 use node_api::types::Types;
@@ -21,6 +20,7 @@ use shared::process::{HeroNode, Process};
 use shared::{Replica, process};
 
 use crate::city::{City, Config, Event};
+use crate::civics::{self, Bombs};
 use crate::options::Options;
 
 /// The number of requests that may wait for the city; further ones are refused.
@@ -70,8 +70,17 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let (handle, server) = Cluster::new(asks);
         let guard = options.access.guard(tokens, options.listen, process.port.tls.is_some());
         let sockets = ConnectionLimit::new(SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX);
+        let bombs = Bombs::default();
+        let civics = civics::run(handle.clone(), name, bombs.clone(), process.stop.clone());
+        tokio::spawn(civics);
         let types = Types::new(handle, guard.clone(), sockets, process.stop.clone());
         let router = node_api::router(types, guard);
+        let on_event = move |event| {
+            if let Event::Bombed = event {
+                bombs.note();
+            }
+            on_event(event)
+        };
         process::run(process, router, commands, server, begin, on_event).await
     })
 }
@@ -83,6 +92,7 @@ fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
         }
         Event::Ended { at_once } => return ControlFlow::Break(IncarnationEnd::Process { at_once }),
         Event::Assigned { hero } => info!(%hero, "hero assigned"),
+        Event::VillainArrived { villain } => info!(villain, "a villain arrived"),
         Event::Patrols { hero } => debug!(%hero, "hero went on patrol"),
         Event::Fought { hero, damage, fell: false } => debug!(%hero, damage, "hero fought"),
         Event::Fought { hero, damage, fell: true } => info!(%hero, damage, "hero fell in a fight"),
@@ -91,13 +101,15 @@ fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {
     ControlFlow::Continue(())
 }
 
-impl HeroNode for City {
-    fn snapshot(&self) -> Snapshot {
-        City::snapshot(self)
+impl HeroNode for City {}
+
+impl Node for City {
+    fn replica(&self) -> &Replica {
+        City::replica(self)
     }
 
-    fn is_shown_by(&self, snapshot: &Snapshot) -> bool {
-        City::is_shown_by(self, snapshot)
+    fn desk(&self) -> &Desk {
+        City::desk(self)
     }
 
     fn answered(event: &Event) -> Option<&Answered> {
@@ -107,15 +119,10 @@ impl HeroNode for City {
             | Event::Ended { .. }
             | Event::Assigned { .. }
             | Event::Patrols { .. }
+            | Event::VillainArrived { .. }
             | Event::Fought { .. }
             | Event::Replica(_) => None,
         }
-    }
-}
-
-impl Node for City {
-    fn replica(&self) -> &Replica {
-        City::replica(self)
     }
 
     fn replica_event(event: &Event) -> Option<&replica::Event> {
@@ -126,6 +133,7 @@ impl Node for City {
             | Event::Assigned { .. }
             | Event::Answered(_)
             | Event::Patrols { .. }
+            | Event::VillainArrived { .. }
             | Event::Fought { .. } => None,
         }
     }

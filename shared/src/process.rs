@@ -24,8 +24,6 @@ use gossip::link::{
     self, ClusterConfig, ClusterServer, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress,
     Supervisor, wrong_method,
 };
-use gossip::types::desk::Answered;
-use gossip::types::snapshot::Snapshot;
 use gossip::{Intensity, Machine, NodeName, Now, Origin};
 
 use crate::app::Superheroes;
@@ -60,15 +58,6 @@ const EXIT_KILLED: i32 = 137;
 pub trait HeroNode: Node + Machine<App = Superheroes> {
     /// The metrics of this machine in addition to those of every node.
     const METRICS: &'static [Metric] = &[];
-
-    /// Returns what the node holds of the library's types.
-    fn snapshot(&self) -> Snapshot;
-
-    /// Returns whether a new snapshot would be equal to this one.
-    fn is_shown_by(&self, snapshot: &Snapshot) -> bool;
-
-    /// Returns the answer to a request to one of the types, if the event is one.
-    fn answered(event: &Self::Event) -> Option<&Answered>;
 }
 
 /// The configuration of a process.
@@ -208,18 +197,13 @@ pub async fn run<M: HeroNode>(
     if let Some(unsafe_for) = unsafe_for {
         warn!("INSECURE: {unsafe_for}");
     }
-    let types = Arc::new(types);
-    let hooks = |me| meter::hooks::NodeHooks::new(me, Arc::clone(&types));
     let on_event = |event: M::Event| {
-        if let Some(answered) = M::answered(&event) {
-            types.answered(answered.clone());
-        }
         if let Some(event) = M::replica_event(&event) {
             meter::replica::count(event);
         }
         on_event(event)
     };
-    let end = supervisor.run(commands, begin, hooks, on_event).await;
+    let end = supervisor.run(commands, types, begin, meter::hooks::NodeHooks::new, on_event).await;
     let code = match end {
         NodeEnd::Stopped => EXIT_STOPPED,
         NodeEnd::Failed => EXIT_FAILED,

@@ -103,6 +103,7 @@ fn city_output(output: shared::Output<city::Event>) -> Output {
             Event::Ended { .. }
             | Event::Assigned { .. }
             | Event::Patrols { .. }
+            | Event::VillainArrived { .. }
             | Event::Fought { .. },
         ) => Output::Unused,
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use gossip::replica::WriteError;
+use gossip::types::request::Request;
 use gossip::{NodeName, Now};
 use shared::hero::{Hero, HeroId, Location};
 use shared::{Entry, EntryRef, Value};
@@ -14,6 +15,9 @@ use super::Dispatch;
 use crate::event_log::{EventKind, LoggedWrite};
 use crate::request::{RequestError, Written};
 use crate::text::isolated;
+
+/// The counter of created heroes.
+const CREATED: &str = "created";
 
 impl Dispatch {
     /// Creates heroes with these names: all of them or none.
@@ -32,6 +36,7 @@ impl Dispatch {
             let written = self.replica.write(now, hero, Value::Live(Hero::new(name.into())));
             created.push(self.written(now, hero, written)?);
         }
+        self.count_created(now, created.len());
         match created.as_slice() {
             [Written { hero, entry }] => {
                 let text = format!("{} was created", isolated(&self.known.name(*hero)));
@@ -52,6 +57,14 @@ impl Dispatch {
             ),
         }
         Ok(created)
+    }
+
+    /// Adds to the counter of created heroes. At a limit of the tables they are not counted.
+    fn count_created(&mut self, now: Now, heroes: usize) {
+        if let Ok(amount @ 1..) = i64::try_from(heroes) {
+            let created = Request::Add { counter: CREATED.to_owned(), amount };
+            let _ = self.desk.request(&mut self.replica, now, created);
+        }
     }
 
     pub(super) fn send_home(&mut self, now: Now, id: HeroId) -> Result<Written, RequestError> {

@@ -15,13 +15,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::id::{NodeName, Origin};
-use crate::link::cluster::{Cluster, ClusterServer};
+use crate::link::cluster::Cluster;
 use crate::link::config::ClusterConfig;
 use crate::link::listener::{self, Limits, Port};
 use crate::link::secret::Secret;
 use crate::link::supervisor::{NodeConfig, NodeEnd, Supervisor};
-use crate::link::telemetry::{Hooks, NoTelemetry};
-use crate::member::{Member, MemberCommand, MemberEvent};
+use crate::link::telemetry::{NoHooks, NoTelemetry};
+use crate::member::{Member, MemberCommand};
 use crate::membership::Roster;
 use crate::replica::Config;
 use crate::supervise::Intensity;
@@ -113,7 +113,6 @@ impl Builder {
         });
         let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
         let (cluster, server) = Cluster::new::<MemberCommand<TypesOnly>>(commands);
-        let server = Arc::new(server);
         let router = routes(cluster.clone()).merge(supervisor.cluster_route());
         let port = Port { listener, tls: None, limits: Limits::default() };
         let router = supervisor.gate(router);
@@ -121,27 +120,9 @@ impl Builder {
         let begin = move |me: Origin, _crashes, now: Now| {
             Member::new(me, config.clone(), gossip_interval, now)
         };
-        let publish = Arc::clone(&server);
-        let on_event = move |event| {
-            if let MemberEvent::Answered(answered) = event {
-                server.answered(answered);
-            }
-            ControlFlow::Continue(())
-        };
-        let hooks = move |_| Publish(Arc::clone(&publish));
-        let ended = tokio::spawn(supervisor.run(inbox, begin, hooks, on_event));
+        let on_event = |_| ControlFlow::Continue(());
+        let ended = tokio::spawn(supervisor.run(inbox, server, begin, |_| NoHooks, on_event));
         RunningNode { cluster, ended, tasks, stop: stop.drop_guard() }
-    }
-}
-
-/// Publishes what a member holds whenever that has changed.
-struct Publish(Arc<ClusterServer>);
-
-impl Hooks<Member<TypesOnly>> for Publish {
-    fn idle(&mut self, member: &Member<TypesOnly>) {
-        if !self.0.shows(|snapshot| member.is_shown_by(snapshot)) {
-            self.0.publish(member.snapshot());
-        }
     }
 }
 

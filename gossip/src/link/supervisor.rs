@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt as _;
@@ -19,6 +20,7 @@ use tracing::{Instrument as _, error, error_span, info, warn};
 use crate::crdt::entry::Entry;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::clock::SystemClock;
+use crate::link::cluster::ClusterServer;
 use crate::link::config::ClusterConfig;
 use crate::link::control::Controls;
 use crate::link::driver::{self, Ended, Environment};
@@ -28,10 +30,11 @@ use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::machine::Machine;
 use crate::member::{Member, MemberEvent};
-use crate::message::Application;
+use crate::message::{Application, Frame};
 use crate::replica::{self, Replica};
 use crate::supervise::Intensity;
 use crate::time::Now;
+use crate::types::desk::{Answered, Desk};
 
 /// The upper bound of the distance between a new incarnation and a previous one that was dated in
 /// the future.
@@ -47,8 +50,14 @@ pub trait Node: Machine {
     /// Returns the replica.
     fn replica(&self) -> &Replica<ValueOf<Self>>;
 
+    /// Returns the part that serves the library's types.
+    fn desk(&self) -> &Desk;
+
     /// Returns the event of the replica that an event of the machine contains, if any.
     fn replica_event(event: &Self::Event) -> Option<&replica::Event>;
+
+    /// Returns the answer to a request to one of the types, if the event of the machine is one.
+    fn answered(event: &Self::Event) -> Option<&Answered>;
 
     /// Returns a short description of an entry, for logs.
     fn describe(entry: &Entry<ValueOf<Self>>) -> String {
@@ -157,12 +166,13 @@ impl<M: Node> Supervisor<M> {
 
     /// Runs the node until it ends.
     ///
-    /// For each incarnation, `begin` returns the machine, from the origin, the number of crashes so
-    /// far and the time, and `hooks` returns its hooks. `on_event` handles the events of the
-    /// machine.
+    /// `types` gets the answers of the library's types, and a snapshot of them after each step. For
+    /// each incarnation, `begin` returns the machine, from the origin, the number of crashes so far
+    /// and the time, and `hooks` returns its hooks. `on_event` handles the events of the machine.
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
+        types: ClusterServer,
         mut begin: impl FnMut(Origin, u32, Now) -> M,
         mut hooks: impl FnMut(Origin) -> H,
         mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
@@ -180,8 +190,15 @@ impl<M: Node> Supervisor<M> {
             info!(incarnation = incarnation.number(), crashes, "{name}: incarnation started");
             self.config.telemetry.incarnation_started(incarnation);
             let machine = begin(me, crashes, now);
+            let hooks = Publishing { types: &types, hooks: hooks(me) };
+            let mut on_event = |event: M::Event| {
+                if let Some(answered) = M::answered(&event) {
+                    types.answered(answered.clone());
+                }
+                on_event(event)
+            };
             let ended =
-                self.run_incarnation(machine, me, &mut commands, hooks(me), &mut on_event).await;
+                self.run_incarnation(machine, me, &mut commands, hooks, &mut on_event).await;
             let (cause, reason) = match ended {
                 Ok(Ended::Stopped) => return NodeEnd::Stopped,
                 Ok(Ended::HandlerStopped(IncarnationEnd::Process { at_once: true })) => {
@@ -284,6 +301,34 @@ impl<M: Node> Supervisor<M> {
     }
 }
 
+/// Hooks that also publish what the machine holds of the library's types, whenever that has changed.
+struct Publishing<'a, H> {
+    types: &'a ClusterServer,
+    hooks: H,
+}
+
+impl<M: Node, H: Hooks<M>> Hooks<M> for Publishing<'_, H> {
+    fn idle(&mut self, machine: &M) {
+        let (desk, replica) = (machine.desk(), machine.replica());
+        if !self.types.shows(|snapshot| desk.is_shown_by(snapshot, replica)) {
+            self.types.publish(desk.snapshot(replica));
+        }
+        self.hooks.idle(machine);
+    }
+
+    fn sending(&mut self, now: Duration, to: NodeName, frame: &mut Frame<M::App>) {
+        self.hooks.sending(now, to, frame);
+    }
+
+    fn received(&mut self, now: Duration, from: NodeName, frame: &Frame<M::App>) {
+        self.hooks.received(now, from, frame);
+    }
+
+    fn elapsed(&mut self, now: Duration) {
+        self.hooks.elapsed(now);
+    }
+}
+
 /// Logs the writes of a halting incarnation that are not known to be at any other node.
 fn log_unreplicated<M: Node>(machine: &M) {
     for (key, entry) in machine.replica().unreplicated() {
@@ -295,6 +340,17 @@ fn log_unreplicated<M: Node>(machine: &M) {
 impl<A: Application> Node for Member<A> {
     fn replica(&self) -> &Replica<A::Value> {
         Member::replica(self)
+    }
+
+    fn desk(&self) -> &Desk {
+        Member::desk(self)
+    }
+
+    fn answered(event: &MemberEvent<A>) -> Option<&Answered> {
+        match event {
+            MemberEvent::Answered(answered) => Some(answered),
+            MemberEvent::Written { .. } | MemberEvent::Replica(_) => None,
+        }
     }
 
     fn replica_event(event: &MemberEvent<A>) -> Option<&replica::Event> {

@@ -317,6 +317,12 @@ impl<V: Payload> Replica<V> {
             .filter(move |(_, entry)| !has_seen(&proved, &self.horizon, entry.stamp))
     }
 
+    /// Returns the newest reading of this incarnation that another node has proved to cover.
+    #[must_use]
+    pub fn proved(&self) -> Option<Hlc> {
+        self.proofs.values().filter_map(|proof| proof.vector.highest(self.me)).max()
+    }
+
     /// Returns the proofs of all other counted members, in their present incarnations. `None` if
     /// one is missing, or covers writes that this replica has not received.
     pub(super) fn proofs_of_members(&self) -> Option<Vec<(Origin, &VersionVector)>> {

@@ -14,10 +14,11 @@
 //! Invariants: only its own incarnation writes a shard; the total is the sum of all shards that the
 //! replica holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Hlc;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
 use crate::id::{Key, NodeName, Origin};
@@ -73,9 +74,9 @@ impl Counter {
         self.shares.get(&node).copied().unwrap_or_default()
     }
 
-    fn add(&mut self, node: NodeName, shard: Shard) {
-        self.total += shard.value();
-        *self.shares.entry(node).or_default() += shard.value();
+    fn add(&mut self, node: NodeName, value: i128) {
+        self.total += value;
+        *self.shares.entry(node).or_default() += value;
     }
 }
 
@@ -113,10 +114,10 @@ pub fn add<V: Payload>(
 pub fn read(records: &Records, name: &str) -> Option<Counter> {
     let mut counter: Option<Counter> = None;
     for (_, stamp, bytes) in records.range(TABLE.group(name)) {
-        if let Some((group, shard)) = parse(bytes)
+        if let Some((group, value)) = decode(bytes)
             && group == name
         {
-            counter.get_or_insert_default().add(stamp.origin.node, shard);
+            counter.get_or_insert_default().add(stamp.origin.node, value);
         }
     }
     counter
@@ -126,8 +127,8 @@ pub fn read(records: &Records, name: &str) -> Option<Counter> {
 #[must_use]
 pub fn shards(records: &Records, name: &str) -> Vec<(Origin, i128)> {
     let parsed = records.range(TABLE.group(name)).filter_map(|(_, stamp, bytes)| {
-        let (group, shard) = parse(bytes)?;
-        (group == name).then_some((stamp.origin, shard.value()))
+        let (group, value) = decode(bytes)?;
+        (group == name).then_some((stamp.origin, value))
     });
     parsed.collect()
 }
@@ -137,11 +138,58 @@ pub fn shards(records: &Records, name: &str) -> Vec<(Origin, i128)> {
 pub fn list(records: &Records) -> BTreeMap<String, Counter> {
     let mut counters: BTreeMap<String, Counter> = BTreeMap::new();
     for (_, stamp, bytes) in records.range(TABLE.keys()) {
-        if let Some((name, shard)) = parse(bytes) {
-            counters.entry(name.to_owned()).or_default().add(stamp.origin.node, shard);
+        if let Some((name, value)) = decode(bytes) {
+            counters.entry(name.to_owned()).or_default().add(stamp.origin.node, value);
         }
     }
     counters
+}
+
+/// Returns the name of the counter and the value of the shard in a record of [`TABLE`]; `None` for
+/// one of another version.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<(&str, i128)> {
+    parse(bytes).map(|(name, shard)| (name, shard.value()))
+}
+
+/// The amounts that one incarnation has added, until another node is known to have them.
+#[derive(Clone, Debug, Default)]
+pub struct Recent(BTreeMap<String, VecDeque<(Hlc, i128)>>);
+
+impl Recent {
+    /// The number of amounts that are kept apart for one counter. Older ones are added up.
+    const KEPT: usize = 64;
+
+    /// Notes an amount with the reading of its stamp, and drops those that another node has.
+    /// `proved` is the newest reading of this incarnation that another node is known to cover.
+    pub(crate) fn note(&mut self, name: &str, stamp: Hlc, amount: i64, proved: Option<Hlc>) {
+        self.0.retain(|_, amounts| {
+            amounts.retain(|(stamp, _)| Some(*stamp) > proved);
+            !amounts.is_empty()
+        });
+        let amounts = self.0.entry(name.to_owned()).or_default();
+        amounts.push_back((stamp, amount.into()));
+        if amounts.len() > Self::KEPT
+            && let Some((_, oldest)) = amounts.pop_front()
+            && let Some((_, next)) = amounts.front_mut()
+        {
+            *next += oldest;
+        }
+    }
+
+    /// Returns the sum of the amounts of a counter that no other node is known to have.
+    #[must_use]
+    pub fn unheard(&self, name: &str, proved: Option<Hlc>) -> i128 {
+        let amounts = self.0.get(name).into_iter().flatten();
+        amounts.filter(|(stamp, _)| Some(*stamp) > proved).map(|(_, amount)| amount).sum()
+    }
+
+    /// Returns whether there are amounts that no other node is known to have.
+    #[must_use]
+    pub fn has_any_after(&self, proved: Option<Hlc>) -> bool {
+        let newest = |amounts: &VecDeque<(Hlc, i128)>| amounts.back().map(|(stamp, _)| *stamp);
+        self.0.values().any(|amounts| newest(amounts) > proved)
+    }
 }
 
 fn key(name: &str, owner: Origin) -> Key {

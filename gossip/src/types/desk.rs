@@ -2,6 +2,7 @@
 //!
 //! Invariant: each request has exactly one answer, in the step in which it arrives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -10,6 +11,7 @@ use crate::id::{NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::Replica;
 use crate::time::Now;
+use crate::types::counter::Recent;
 use crate::types::peers::Peers;
 use crate::types::request::{Done, Request, RequestError};
 use crate::types::snapshot::Snapshot;
@@ -40,13 +42,15 @@ pub struct Desk {
     peers: Peers,
     /// The number of random numbers drawn.
     drawn: u64,
+    /// The amounts that this incarnation has added to counters.
+    recent: Arc<Recent>,
 }
 
 impl Desk {
     /// Returns the desk of an incarnation that starts now.
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { peers: Peers::new(now), drawn: 0 }
+        Self { peers: Peers::new(now), drawn: 0, recent: Arc::default() }
     }
 
     /// Notes a new link.
@@ -70,26 +74,56 @@ impl Desk {
         self.peers.tick(now);
     }
 
-    /// Executes a request.
+    /// Executes a request of the node's process.
     pub fn execute<V: Payload>(
         &mut self,
         replica: &mut Replica<V>,
         now: Now,
         Asked { ticket, request }: Asked,
     ) -> Answered {
+        let result = self.request(replica, now, request);
+        Answered { ticket, result, number: replica.map().changes() }
+    }
+
+    /// Executes a request of the machine itself.
+    ///
+    /// # Errors
+    /// [`RequestError`]; nothing was changed.
+    pub fn request<V: Payload>(
+        &mut self,
+        replica: &mut Replica<V>,
+        now: Now,
+        request: Request,
+    ) -> Result<Done, RequestError> {
         // Unique without a generator of its own: an incarnation contains random bits.
         self.drawn += 1;
         let random = xxh3_64_with_seed(&replica.me().incarnation.to_bytes(), self.drawn);
         let random = u32::try_from(random >> u32::BITS).expect("32 bits");
+        let added = if let Request::Add { counter, amount } = &request {
+            Some((counter.clone(), *amount))
+        } else {
+            None
+        };
         let peers = &self.peers;
-        let result = request.execute(replica, now, random, |owner| peers.is_reachable(owner));
-        Answered { ticket, result, number: replica.map().changes() }
+        let done = request.execute(replica, now, random, |owner| peers.is_reachable(owner))?;
+        if let (Some((counter, amount)), Some(stamp)) =
+            (added, replica.vector().highest(replica.me()))
+        {
+            Arc::make_mut(&mut self.recent).note(&counter, stamp, amount, replica.proved());
+        }
+        Ok(done)
+    }
+
+    /// Returns whether an incarnation is reachable from this one, `me`.
+    #[must_use]
+    pub fn is_reachable(&self, me: Origin, incarnation: Origin) -> bool {
+        me == incarnation || self.peers.is_reachable(incarnation)
     }
 
     /// Returns what the node holds of the types.
     #[must_use]
     pub fn snapshot<V: Payload>(&self, replica: &Replica<V>) -> Snapshot {
-        Snapshot::of(replica, &self.peers)
+        Snapshot::of(replica, &self.peers, &self.recent)
     }
 
     /// Returns whether this snapshot shows what the node holds now. Cheaper than a new one.

@@ -121,7 +121,7 @@ pub fn release<V: Payload>(
 #[must_use]
 pub fn find(records: &Records, vector: &VersionVector, name: &str) -> Option<Registration> {
     let (stamp, bytes) = records.get(key(name))?;
-    let (held, registration) = parse(bytes, stamp)?;
+    let (held, registration) = decode(bytes, stamp)?;
     (held == name && !vector.has_ended(registration.owner)).then_some(registration)
 }
 
@@ -150,7 +150,10 @@ fn key(name: &str) -> Key {
     TABLE.register(GROUP, name)
 }
 
-fn parse(bytes: &[u8], token: Stamp) -> Option<(&str, Registration)> {
+/// Returns the name and the registration of a record of [`TABLE`] with this stamp; `None` for one of
+/// another version.
+#[must_use]
+pub fn decode(bytes: &[u8], token: Stamp) -> Option<(&str, Registration)> {
     let record = Record::decode(bytes, Kind::Register).ok()?;
     let Content { owner, value } = decoded(record.content)?;
     Some((record.name, Registration { owner, value, token }))
@@ -160,6 +163,6 @@ fn parse(bytes: &[u8], token: Stamp) -> Option<(&str, Registration)> {
 /// holds.
 #[must_use]
 pub fn registrations(records: &Records) -> BTreeMap<String, Registration> {
-    let parsed = records.range(TABLE.keys()).filter_map(|(_, stamp, bytes)| parse(bytes, stamp));
+    let parsed = records.range(TABLE.keys()).filter_map(|(_, stamp, bytes)| decode(bytes, stamp));
     parsed.map(|(name, registration)| (name.to_owned(), registration)).collect()
 }

@@ -79,8 +79,9 @@ pub enum Why {
     Ended,
 }
 
-/// The content of a place; `None` in an empty one.
-type Content = Option<(String, Vec<u8>, UnixMillis)>;
+/// The content of a place: the key, what is known of it, and the start of tracking. `None` in an
+/// empty one.
+pub type Content = Option<(String, Vec<u8>, UnixMillis)>;
 
 /// Tracks `key` in a topic. Returns its entry.
 ///
@@ -99,7 +100,7 @@ pub fn track<V: Payload>(
     let places = replica.map().records().range(TABLE.of_owner(topic, me));
     let taken: Vec<u16> = places
         .filter(|(_, _, bytes)| {
-            parse(bytes).is_some_and(|(group, content)| group == topic && content.is_some())
+            decode(bytes).is_some_and(|(group, content)| group == topic && content.is_some())
         })
         .map(|(held, ..)| held.place())
         .collect();
@@ -158,7 +159,7 @@ pub fn list(records: &Records, topic: &str, is_up: impl Fn(Origin) -> bool) -> V
         .range(TABLE.group(topic))
         .filter(|(_, stamp, _)| is_up(stamp.origin))
         .filter_map(|(held, stamp, bytes)| {
-            let (group, content) = parse(bytes)?;
+            let (group, content) = decode(bytes)?;
             let (key, meta, since) = content.filter(|_| group == topic)?;
             Some(Present { key, meta, owner: stamp.origin, since, stamp, place: held.place() })
         })
@@ -173,7 +174,7 @@ pub fn list(records: &Records, topic: &str, is_up: impl Fn(Origin) -> bool) -> V
 pub fn topics(records: &Records) -> BTreeMap<String, usize> {
     let mut topics: BTreeMap<String, usize> = BTreeMap::new();
     for (_, _, bytes) in records.range(TABLE.keys()) {
-        if let Some((topic, Some(_))) = parse(bytes) {
+        if let Some((topic, Some(_))) = decode(bytes) {
             *topics.entry(topic.to_owned()).or_default() += 1;
         }
     }
@@ -234,7 +235,7 @@ fn write<V: Payload>(
 /// Returns whether this incarnation tracks them at their place, whatever is known of them now.
 fn is_tracked<V: Payload>(replica: &Replica<V>, topic: &str, tracked: &Present) -> bool {
     let key = TABLE.owned(topic, replica.me(), tracked.place);
-    let held = replica.map().records().get(key).and_then(|(_, bytes)| parse(bytes));
+    let held = replica.map().records().get(key).and_then(|(_, bytes)| decode(bytes));
     let is_it = |(group, content): (&str, Content)| {
         let held = content.map(|(key, _, since)| (key, since));
         group == topic && held == Some((tracked.key.clone(), tracked.since))
@@ -242,7 +243,9 @@ fn is_tracked<V: Payload>(replica: &Replica<V>, topic: &str, tracked: &Present) 
     tracked.owner == replica.me() && held.is_some_and(is_it)
 }
 
-fn parse(bytes: &[u8]) -> Option<(&str, Content)> {
+/// Returns the topic and the content of a record of [`TABLE`]; `None` for one of another version.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<(&str, Content)> {
     let record = Record::decode(bytes, Kind::Ephemeral).ok()?;
     Some((record.group, decoded(record.content)?))
 }

@@ -115,6 +115,14 @@ pub fn list(records: &Records) -> BTreeMap<String, usize> {
     tables
 }
 
+/// Returns the table, the key and the value of a record of [`TABLE`]; `None` for one of another
+/// version.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<(&str, &str, &[u8])> {
+    let Record { group, name, content } = Record::decode(bytes, Kind::Register).ok()?;
+    Some((group, name, content))
+}
+
 fn key_of(table: &str, key: &str) -> Key {
     TABLE.register(table, key)
 }

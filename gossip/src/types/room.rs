@@ -86,6 +86,13 @@ struct Content {
     sent: UnixMillis,
 }
 
+impl Content {
+    fn message(self, stamp: Stamp) -> Message {
+        let Self { sender, text, reply_to, .. } = self;
+        Message { stamp, sender, text, reply_to }
+    }
+}
+
 /// Sends a message. Returns it.
 ///
 /// # Errors
@@ -128,8 +135,7 @@ pub fn send<V: Payload>(
     let place = u16::try_from(number % KEPT as u64).expect("rings are short");
     let value = Value::Record(record.encode(Kind::Lasting));
     let entry = replica.write(now, TABLE.owned(room, me, place), value).map_err(TypeError::from)?;
-    let Content { sender, text, .. } = content;
-    Ok(Message { stamp: entry.stamp, sender, text, reply_to })
+    Ok(content.message(entry.stamp))
 }
 
 /// Returns the newest messages of a room, at most `limit` and [`KEPT`], oldest first.
@@ -137,11 +143,16 @@ pub fn send<V: Payload>(
 pub fn recent(records: &Records, room: &str, limit: usize) -> Vec<Message> {
     let held = held(records, room);
     let skipped = held.len().saturating_sub(limit.min(KEPT));
-    let message = |(stamp, content)| {
-        let Content { sender, text, reply_to, .. } = content;
-        Message { stamp, sender, text, reply_to }
-    };
-    held.into_iter().skip(skipped).map(message).collect()
+    held.into_iter().skip(skipped).map(|(stamp, content)| content.message(stamp)).collect()
+}
+
+/// Returns the room and the message of a record of [`TABLE`] with this stamp; `None` for one of
+/// another version.
+#[must_use]
+pub fn decode(bytes: &[u8], stamp: Stamp) -> Option<(&str, Message)> {
+    let record = Record::decode(bytes, Kind::Lasting).ok()?;
+    let content: Content = decoded(record.content)?;
+    Some((record.group, content.message(stamp)))
 }
 
 /// Returns the names of all rooms that have messages, with the numbers of the messages shown.

@@ -75,7 +75,7 @@ pub fn contains(records: &Records, set: &str, element: &str) -> bool {
 /// Returns the elements of a set, sorted.
 #[must_use]
 pub fn elements(records: &Records, set: &str) -> BTreeSet<String> {
-    let parsed = records.range(TABLE.group(set)).filter_map(|(_, _, bytes)| parse(bytes));
+    let parsed = records.range(TABLE.group(set)).filter_map(|(_, _, bytes)| decode(bytes));
     parsed.filter(|(group, _)| *group == set).map(|(_, element)| element.to_owned()).collect()
 }
 
@@ -84,7 +84,7 @@ pub fn elements(records: &Records, set: &str) -> BTreeSet<String> {
 pub fn list(records: &Records) -> BTreeMap<String, BTreeSet<String>> {
     let mut sets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (_, _, bytes) in records.range(TABLE.keys()) {
-        if let Some((set, element)) = parse(bytes) {
+        if let Some((set, element)) = decode(bytes) {
             sets.entry(set.to_owned()).or_default().insert(element.to_owned());
         }
     }
@@ -94,10 +94,14 @@ pub fn list(records: &Records) -> BTreeMap<String, BTreeSet<String>> {
 /// Returns the tags of an element.
 fn tags(records: &Records, set: &str, element: &str) -> Vec<Key> {
     let tags = records.range(TABLE.element(set, element));
-    tags.filter(|(_, _, bytes)| parse(bytes) == Some((set, element))).map(|(key, ..)| key).collect()
+    tags.filter(|(_, _, bytes)| decode(bytes) == Some((set, element)))
+        .map(|(key, ..)| key)
+        .collect()
 }
 
-fn parse(bytes: &[u8]) -> Option<(&str, &str)> {
+/// Returns the set and the element of a record of [`TABLE`]; `None` for one of another version.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<(&str, &str)> {
     let record = Record::decode(bytes, Kind::Once).ok()?;
     Some((record.group, std::str::from_utf8(record.content).ok()?))
 }

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::clock::Stamp;
+use crate::clock::{Hlc, Stamp};
 use crate::crdt::records::Records;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::Origin;
 use crate::payload::Payload;
 use crate::replica::Replica;
-use crate::types::counter::{self, Counter};
+use crate::types::counter::{self, Counter, Recent};
 use crate::types::names::{self, Holding, Registration};
 use crate::types::peers::Peers;
 use crate::types::presence::{self, Present};
@@ -30,12 +30,15 @@ pub struct Snapshot {
     vector: Arc<VersionVector>,
     reachable: Arc<BTreeSet<Origin>>,
     is_starting: bool,
+    recent: Arc<Recent>,
+    /// The newest reading of this incarnation that another node is known to cover.
+    proved: Option<Hlc>,
 }
 
 impl Snapshot {
     /// Returns what a replica holds.
     #[must_use]
-    pub fn of<V: Payload>(replica: &Replica<V>, peers: &Peers) -> Self {
+    pub fn of<V: Payload>(replica: &Replica<V>, peers: &Peers, recent: &Arc<Recent>) -> Self {
         Self {
             me: replica.me(),
             is_joined: replica.joined(),
@@ -44,6 +47,8 @@ impl Snapshot {
             vector: Arc::new(replica.vector().clone()),
             reachable: Arc::new(peers.reachable()),
             is_starting: peers.is_starting(),
+            recent: Arc::clone(recent),
+            proved: replica.proved(),
         }
     }
 
@@ -56,6 +61,7 @@ impl Snapshot {
             && self.is_starting == peers.is_starting()
             && peers.are(&self.reachable)
             && *self.vector == *replica.vector()
+            && (self.proved == replica.proved() || !self.recent.has_any_after(self.proved))
     }
 
     /// Returns the node and its incarnation.
@@ -98,6 +104,12 @@ impl Snapshot {
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<Counter> {
         counter::read(&self.records, name)
+    }
+
+    /// Returns what this incarnation has added to a counter and no other node is known to have.
+    #[must_use]
+    pub fn unheard(&self, counter: &str) -> i128 {
+        self.recent.unheard(counter, self.proved)
     }
 
     /// Returns all counters; see [`counter::list`].

@@ -5,9 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::counter::{self, CounterError};
+use super::desk::Desk;
 use super::names::{self, Holding, NameError};
 use super::peers::Peers;
 use super::presence::{self, Diff, Why};
+use super::request::Request;
 use super::room::{self, RoomError};
 use super::{TypeError, registers, set};
 use crate::clock::Stamp;
@@ -89,6 +91,36 @@ fn assert_equal(replicas: &[Replica]) {
 
 fn total(replica: &Replica) -> i128 {
     counter::read(replica.map().records(), "visits").map_or(0, |counter| counter.total)
+}
+
+#[test]
+fn amount_is_unheard_until_another_node_has_proved_to_have_it() {
+    let mut replicas = three();
+    let mut desk = Desk::new(at(1_900));
+    let mut add = |replica: &mut Replica, amount| {
+        let request = Request::Add { counter: "visits".to_owned(), amount };
+        desk.request(replica, at(2_000), request).unwrap();
+        let snapshot = desk.snapshot(replica);
+        assert!(desk.is_shown_by(&snapshot, replica));
+        (desk.clone(), snapshot)
+    };
+    let (_, snapshot) = add(&mut replicas[0], 5);
+    assert_eq!((snapshot.unheard("visits"), snapshot.unheard("other")), (5, 0));
+    pull(at(2_100), &mut replicas, 1, 0);
+    let (desk, snapshot) = add(&mut replicas[0], -2);
+    assert_eq!(snapshot.unheard("visits"), 3, "a pull is no proof of what it has transferred");
+    pull(at(2_200), &mut replicas, 0, 1);
+    assert!(!desk.is_shown_by(&snapshot, &replicas[0]));
+    let snapshot = desk.snapshot(&replicas[0]);
+    assert_eq!(snapshot.unheard("visits"), -2);
+    sync(at(2_300), &mut replicas);
+    assert_eq!(desk.snapshot(&replicas[0]).unheard("visits"), 0);
+    // Many amounts without a proof are added up.
+    let mut last = None;
+    for _ in 0..1_000 {
+        last = Some(add(&mut replicas[0], 1));
+    }
+    assert_eq!(last.unwrap().1.unheard("visits"), 1_000);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use gossip::UnixMillis;
 use gossip::types::peers::GRACE;
+use gossip::types::{counter, names};
 use shared::Envelope;
 
 const DISPATCH: &str = "dispatch";
@@ -203,7 +204,9 @@ fn hero_patrols_then_fights_until_it_falls_for_good() {
                     assert!(DAMAGE.contains(&damage));
                     fights += 1;
                 }
-                Event::Bombed
+                // The villain arrived at the first tick, and stays.
+                Event::VillainArrived { .. }
+                | Event::Bombed
                 | Event::Ended { .. }
                 | Event::Assigned { .. }
                 | Event::Answered(_)
@@ -214,8 +217,106 @@ fn hero_patrols_then_fights_until_it_falls_for_good() {
     }
     assert_eq!(patrols, 1, "a patrolling hero stays on patrol");
     assert!((7..=20).contains(&fights), "{fights} fights for 100 points at 5 to 15 each");
+    assert!(
+        names::find(city.replica().map().records(), city.replica().vector(), VILLAIN).is_some()
+    );
+    let counted = counter::read(city.replica().map().records(), FIGHTS).unwrap();
+    assert_eq!(counted.share(name("gotham")), fights);
     assert!(healths.windows(2).all(|pair| pair[1] <= pair[0]));
     assert!(city.replica().map().get(id(1)).unwrap().is_tombstone());
+}
+
+/// Two cities with gossip and fights, which pass their frames to each other while they are linked.
+struct Pair {
+    cities: [City; 2],
+    is_linked: bool,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let second = Some(Duration::from_secs(1));
+        let config = Config {
+            gossip_interval: second,
+            patrol_interval: None,
+            fight_interval: second,
+            replica: replica::Config {
+                members: ["gotham", "metropolis"].map(name).into(),
+                ..replica::Config::default()
+            },
+        };
+        let city = |text| {
+            let me = Origin { node: name(text), incarnation: Incarnation::at(1) };
+            City::new(me, config.clone(), 0, 7, at(0))
+        };
+        Self { cities: ["gotham", "metropolis"].map(city), is_linked: false }
+    }
+
+    fn link(&mut self, now: Now, is_linked: bool) {
+        self.is_linked = is_linked;
+        for (city, peer) in self.cities.iter_mut().zip(["metropolis", "gotham"].map(name)) {
+            city.handle(
+                now,
+                if is_linked {
+                    Input::LinkUp { peer, incarnation: Incarnation::at(1) }
+                } else {
+                    Input::LinkDown { peer, cause: gossip::LinkDown::Lost }
+                },
+            );
+        }
+    }
+
+    /// Advances time. Returns the numbers of villains that have arrived in each city.
+    fn run(&mut self, millis: std::ops::Range<u64>) -> [usize; 2] {
+        let mut arrived = [0, 0];
+        for now in millis.step_by(50).map(at) {
+            self.cities.iter_mut().for_each(|city| city.tick(now));
+            let mut is_idle = false;
+            while !is_idle {
+                is_idle = true;
+                for sender in 0..2 {
+                    while let Some(output) = self.cities[sender].poll() {
+                        is_idle = false;
+                        match output {
+                            Output::Send { frame, .. } if self.is_linked => {
+                                let from = self.cities[sender].replica().me().node;
+                                self.cities[1 - sender].handle(now, Input::Frame { from, frame });
+                            }
+                            Output::Event(Event::VillainArrived { .. }) => arrived[sender] += 1,
+                            Output::Send { .. } | Output::Event(_) => {}
+                        }
+                    }
+                }
+            }
+        }
+        arrived
+    }
+
+    fn owners(&self) -> [Option<NodeName>; 2] {
+        self.cities.each_ref().map(|city| {
+            let (records, vector) = (city.replica().map().records(), city.replica().vector());
+            names::find(records, vector, VILLAIN).map(|held| held.owner.node)
+        })
+    }
+}
+
+#[test]
+fn villain_is_one_for_linked_cities_and_replaced_when_its_city_is_out_of_reach() {
+    let mut pair = Pair::new();
+    pair.link(at(0), true);
+    let first: usize = pair.run(0..10_000).iter().sum();
+    let [at_gotham, at_metropolis] = pair.owners();
+    assert!(first >= 1 && at_gotham.is_some() && at_gotham == at_metropolis);
+    assert_eq!(pair.run(10_000..20_000), [0, 0], "it stays");
+    pair.link(at(20_000), false);
+    assert_eq!(pair.run(20_000..22_900), [0, 0], "the link may be back soon");
+    let alone = pair.run(22_900..30_000);
+    assert_eq!(alone.iter().sum::<usize>(), 1, "the other city has a villain of its own");
+    let [at_gotham, at_metropolis] = pair.owners();
+    assert_ne!(at_gotham, at_metropolis);
+    pair.link(at(30_000), true);
+    assert_eq!(pair.run(30_000..40_000), [0, 0]);
+    let [at_gotham, at_metropolis] = pair.owners();
+    assert_eq!(at_gotham, at_metropolis, "the later one stays");
 }
 
 #[test]

@@ -95,9 +95,10 @@ pub(crate) async fn add(
 
 fn described(snapshot: &Snapshot, name: String, counter: &counter::Counter) -> Counter {
     Counter {
-        name,
         local: counter.share(snapshot.me().node),
         total: counter.total,
         shares: counter.shares.iter().map(|(node, share)| (node.to_string(), *share)).collect(),
+        unheard: snapshot.unheard(&name),
+        name,
     }
 }

@@ -1,12 +1,9 @@
 //! The hooks that a node's driver calls for each frame and step: they record the spans of commands
-//! and the metrics of the replica, and publish snapshots of the library's types.
-//!
-//! Invariant: after each step, the published snapshot shows what the machine holds.
+//! and the metrics of the replica.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use gossip::link::{ClusterServer, Hooks};
+use gossip::link::Hooks;
 use gossip::{NodeName, Origin};
 
 use crate::app::Frame;
@@ -18,21 +15,17 @@ use crate::process::HeroNode;
 pub(crate) struct NodeHooks {
     spans: CommandSpans,
     watcher: Watcher,
-    types: Arc<ClusterServer>,
 }
 
 impl NodeHooks {
-    pub(crate) fn new(me: Origin, types: Arc<ClusterServer>) -> Self {
-        Self { spans: CommandSpans::new(me), watcher: Watcher::new(), types }
+    pub(crate) fn new(me: Origin) -> Self {
+        Self { spans: CommandSpans::new(me), watcher: Watcher::new() }
     }
 }
 
 impl<M: HeroNode> Hooks<M> for NodeHooks {
     fn idle(&mut self, machine: &M) {
         self.watcher.update(machine.replica());
-        if !self.types.shows(|snapshot| machine.is_shown_by(snapshot)) {
-            self.types.publish(machine.snapshot());
-        }
     }
 
     fn sending(&mut self, now: Duration, to: NodeName, frame: &mut Frame) {

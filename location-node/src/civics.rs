@@ -1,0 +1,104 @@
+//! What a city's process writes of its own, through the same handle as any other program: the number
+//! of bombs that it survived, and its motto.
+//!
+//! Invariant: each bomb is counted at most once, by the incarnation that follows it. If that one is
+//! bombed before it has answered, the bomb may be missing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use gossip::link::{AskError, Cluster};
+use gossip::types::snapshot::Snapshot;
+use gossip::{NodeName, Origin};
+
+/// The counter of bombs. Its share of a city is the number of bombs on it.
+const BOMBS: &str = "bombs";
+/// The table of the mottos, by city.
+const MOTTOS: &str = "mottos";
+
+/// The interval between attempts.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The bombs that are not counted yet. Clones share the number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bombs(Arc<AtomicU32>);
+
+impl Bombs {
+    /// Notes a bomb.
+    pub(crate) fn note(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Writes the bombs and the motto of the city `me`, after each time that it has joined, until the
+/// process stops.
+pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: CancellationToken) {
+    let writing = async {
+        let mut last = None;
+        while let Some(incarnation) = joined(&cluster, last).await {
+            count(&cluster, &bombs).await;
+            set_motto(&cluster, me).await;
+            last = Some(incarnation);
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = writing => {}
+    }
+}
+
+/// Waits until another incarnation than `last` has joined, and returns it; `None` once the node has
+/// ended.
+async fn joined(cluster: &Cluster, last: Option<Origin>) -> Option<Origin> {
+    let is_next = |snapshot: &Option<Snapshot>| {
+        snapshot.as_ref().is_some_and(|next| next.is_joined() && Some(next.me()) != last)
+    };
+    let mut snapshots = cluster.snapshots();
+    let next = snapshots.wait_for(is_next).await.ok()?;
+    next.as_ref().map(Snapshot::me)
+}
+
+async fn count(cluster: &Cluster, bombs: &Bombs) {
+    let uncounted = bombs.0.swap(0, Ordering::Relaxed);
+    if uncounted == 0 {
+        return;
+    }
+    match cluster.counter(BOMBS).add(uncounted.into()).await {
+        Ok(_) => {}
+        // It may have been counted, so it is not counted again.
+        Err(AskError::Unknown) => warn!(uncounted, "whether the bombs were counted is unknown"),
+        Err(error @ (AskError::Refused(_) | AskError::Busy)) => {
+            // The next incarnation tries again.
+            bombs.0.fetch_add(uncounted, Ordering::Relaxed);
+            warn!(uncounted, "bombs not counted: {error}");
+        }
+    }
+}
+
+/// Sets the motto if the city has none.
+async fn set_motto(cluster: &Cluster, me: NodeName) {
+    let mottos = cluster.table(MOTTOS);
+    while mottos.get(me.as_str()).is_none() {
+        let motto = format!("\"{}\"", motto(me.as_str()));
+        match mottos.put(me.as_str(), motto.as_bytes()).await {
+            // Repeating the same write is harmless.
+            Ok(()) | Err(AskError::Unknown) => return,
+            Err(AskError::Busy) => sleep(RETRY).await,
+            Err(AskError::Refused(error)) => return debug!("motto not set: {error}"),
+        }
+    }
+}
+
+fn motto(city: &str) -> &'static str {
+    match city {
+        "gotham" => "Dark, but consistent in the end",
+        "metropolis" => "Truth, justice and anti-entropy",
+        "capitol" => "Out of many replicas, one",
+        _ => "Forgotten by none while one remembers",
+    }
+}
