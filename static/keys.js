@@ -50,8 +50,8 @@ export function keys({ hold }) {
     n: () => focus('#create-name'),
     b: () => focus('#destroy-city button'),
     h: () => press('#heal-all button'),
-    '[': () => press('#heroes-foot [rel=prev]'),
-    ']': () => press('#heroes-foot [rel=next]'),
+    '[': () => press('#table-foot [rel=prev]'),
+    ']': () => press('#table-foot [rel=next]'),
     '?': showHelp,
   };
   for (const place of [1, 2, 3]) bound[place] = () => focus(`.cities > :nth-child(${place}) button`);

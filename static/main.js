@@ -12,7 +12,7 @@ import { themeSwitch } from './theme.js';
 import { view } from './view.js';
 
 const root = document.documentElement;
-const rows = document.getElementById('heroes-rows');
+const rows = document.getElementById('table-rows');
 
 themeSwitch(document.getElementById('theme'));
 

@@ -17,10 +17,10 @@ export function view({ canFollow, onMove }) {
   document.addEventListener('click', (event) => {
     const link = event.target.closest('a[href="/"], a[href^="/?"]');
     const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
-    if (!link || !isPlain || event.defaultPrevented || !canFollow()) return;
+    if (!link || !isPlain || event.defaultPrevented || 'leaves' in link.dataset || !canFollow()) return;
     event.preventDefault();
     // After a change of page, reading starts at the heading.
-    move(link.href, link.rel ? document.getElementById('heroes-title') : null);
+    move(link.href, link.rel ? document.getElementById('table-title') : null);
   });
 
   document.addEventListener('submit', (event) => {

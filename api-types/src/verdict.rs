@@ -1,5 +1,7 @@
 //! A summary of the state of the whole cluster.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
@@ -14,6 +16,14 @@ pub struct Verdict {
     pub sentence: String,
     /// The number of heroes whose entries differ between the reachable cities.
     pub differences: u64,
+    /// The numbers of differing counters, set elements, table keys, messages, presences and names
+    /// between the reachable cities, of each table that has any.
+    #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schema(required = true, example = json!({ "counters": 2 }))
+    )]
+    pub tables: BTreeMap<String, u64>,
     /// The number of heroes stored by a single node, dispatch included.
     pub only_copies: u64,
     /// The number of lost writes: acknowledged, then overwritten by a write that had not seen them,

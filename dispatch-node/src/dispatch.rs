@@ -43,6 +43,7 @@ use crate::model::known_heroes::KnownHeroes;
 use crate::request::{Command, Operation, RequestError, Ticket};
 
 pub use event::Event;
+pub use heroes::CREATED;
 
 use alarms::Alarms;
 use fault_control::FaultControl;

@@ -22,6 +22,7 @@ use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Row, Rows};
 use crate::model::status::ClusterStatus;
+use crate::model::tables::TableRows;
 use crate::model::view::View;
 
 /// The time of every fixture: 12:41:40 UTC, 100 seconds after dispatch started.
@@ -106,7 +107,16 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
     View {
         at: at(millis),
         joined: true,
-        status: ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0),
+        status: ClusterStatus::of(
+            &dispatch,
+            &cities,
+            &rows,
+            &counted,
+            None,
+            0,
+            &TableRows::default(),
+        ),
+        tables: TableRows::default(),
         dispatch,
         counted,
         cities,

@@ -15,5 +15,6 @@ pub mod lost_writes;
 pub mod node_state;
 pub mod rows;
 pub mod status;
+pub mod tables;
 pub mod view;
 pub(crate) mod write_lag;

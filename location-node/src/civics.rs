@@ -12,9 +12,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use gossip::NodeName;
 use gossip::link::{AskError, Cluster};
-use gossip::types::snapshot::Snapshot;
-use gossip::{NodeName, Origin};
 
 /// The counter of bombs. Its share of a city is the number of bombs on it.
 const BOMBS: &str = "bombs";
@@ -40,7 +39,7 @@ impl Bombs {
 pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: CancellationToken) {
     let writing = async {
         let mut last = None;
-        while let Some(incarnation) = joined(&cluster, last).await {
+        while let Some(incarnation) = cluster.joined_after(last).await {
             count(&cluster, &bombs).await;
             set_motto(&cluster, me).await;
             last = Some(incarnation);
@@ -50,17 +49,6 @@ pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: Canc
         () = stop.cancelled() => {}
         () = writing => {}
     }
-}
-
-/// Waits until another incarnation than `last` has joined, and returns it; `None` once the node has
-/// ended.
-async fn joined(cluster: &Cluster, last: Option<Origin>) -> Option<Origin> {
-    let is_next = |snapshot: &Option<Snapshot>| {
-        snapshot.as_ref().is_some_and(|next| next.is_joined() && Some(next.me()) != last)
-    };
-    let mut snapshots = cluster.snapshots();
-    let next = snapshots.wait_for(is_next).await.ok()?;
-    next.as_ref().map(Snapshot::me)
 }
 
 async fn count(cluster: &Cluster, bombs: &Bombs) {

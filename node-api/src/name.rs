@@ -43,7 +43,7 @@ pub fn check(name: &str, chars_max: usize) -> Result<(), String> {
 ///
 /// # Errors
 /// `invalid_name`; nothing was changed.
-pub(crate) fn parse(what: &str, text: &str) -> Result<String, Problem> {
+pub fn parse(what: &str, text: &str) -> Result<String, Problem> {
     let name = composed(text);
     check(&name, NAME_CHARS_MAX).map_err(|rule| {
         let detail = format!("the name of a {what} {rule}; nothing was changed");

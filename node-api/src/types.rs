@@ -84,6 +84,26 @@ impl Types {
         self.cluster.ask(request).await.map_err(problem::of)
     }
 
+    /// Returns the handle to the types.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Executes a request once per idempotency key.
+    ///
+    /// # Errors
+    /// A problem of the types. Unless it is `outcome_unknown`, nothing was changed.
+    pub async fn perform(&self, key: IdempotencyKey, request: Request) -> Result<(), Problem> {
+        let (asked, change) = (self.clone(), request.clone());
+        let execute = async move {
+            asked.joined()?;
+            asked.ask(request).await?;
+            Ok(Reply::empty())
+        };
+        self.once(key, &change, execute).await.map(drop)
+    }
+
     /// Executes a change once per idempotency key. `change` identifies it.
     async fn once<F>(
         &self,

@@ -23,11 +23,19 @@ pub(crate) enum Machine {
 
 /// An output of either kind of machine.
 pub(crate) enum Output {
-    Send { to: NodeName, frame: Frame },
+    Send {
+        to: NodeName,
+        frame: Frame,
+    },
     Bombed,
     Replica(replica::Event),
-    Reply { ticket: u64, reply: Outcome },
+    Reply {
+        ticket: u64,
+        reply: Outcome,
+    },
     Answered(Answered),
+    /// A hero of the city fought.
+    Fought,
     Unused,
 }
 
@@ -98,13 +106,13 @@ fn city_output(output: shared::Output<city::Event>) -> Output {
         shared::Output::Event(Event::Bombed) => Output::Bombed,
         shared::Output::Event(Event::Replica(event)) => Output::Replica(event),
         shared::Output::Event(Event::Answered(answered)) => Output::Answered(answered),
+        shared::Output::Event(Event::Fought { .. }) => Output::Fought,
         // No client of the simulation ends a process.
         shared::Output::Event(
             Event::Ended { .. }
             | Event::Assigned { .. }
             | Event::Patrols { .. }
-            | Event::VillainArrived { .. }
-            | Event::Fought { .. },
+            | Event::VillainArrived { .. },
         ) => Output::Unused,
     }
 }

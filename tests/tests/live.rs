@@ -114,7 +114,7 @@ fn row(id: &str) -> String {
 
 /// Returns the ids of the rows in a frame.
 fn items(frame: &Value) -> Vec<String> {
-    frame["lists"]["heroes-rows"]["items"]
+    frame["lists"]["table-rows"]["items"]
         .as_object()
         .into_iter()
         .flat_map(|items| items.keys().cloned())
@@ -123,7 +123,7 @@ fn items(frame: &Value) -> Vec<String> {
 
 /// Returns the order of the rows, if the frame contains it.
 fn order(frame: &Value) -> Option<Vec<String>> {
-    let order = frame["lists"]["heroes-rows"]["order"].as_array()?;
+    let order = frame["lists"]["table-rows"]["order"].as_array()?;
     Some(order.iter().map(|id| id.as_str().expect("ids are text").to_owned()).collect())
 }
 
@@ -167,7 +167,7 @@ fn page_receives_hello_then_whole_state_then_changes() {
         assert!(html.contains(&format!("id=\"{panel}\"")), "the page has no panel {panel}");
     }
     assert!(
-        ["verdict", "cluster", "map", "faults", "inspector", "heroes-foot"]
+        ["verdict", "cluster", "map", "faults", "inspector", "table-foot"]
             .iter()
             .all(|panel| panels.contains_key(*panel))
     );
@@ -323,7 +323,7 @@ fn page_can_watch_another_view_and_pin_rows() {
     let found = page.receive_until("the search", |frame| frame["whole"] == true);
     assert_eq!(order(&found), Some(vec![row(&ids[1])]));
     assert!(
-        found["html"].get("heroes-chips").is_some() && found["html"].get("faults").is_none(),
+        found["html"].get("table-chips").is_some() && found["html"].get("faults").is_none(),
         "parts common to all views must not be sent again: {found}"
     );
     assert_ne!(found["from"], 0);

@@ -95,7 +95,7 @@ fn wait_for(browser: &Browser, what: &str, script: &str, wanted: impl Fn(&Value)
 #[track_caller]
 fn names(browser: &Browser) -> Vec<String> {
     let names = browser.evaluate(
-        "return [...document.querySelectorAll('#heroes-rows th')].map((name) => name.textContent)",
+        "return [...document.querySelectorAll('#table-rows th')].map((name) => name.textContent)",
     );
     serde_json::from_value(names).expect("names are text")
 }
@@ -439,7 +439,7 @@ fn lost_frame_is_requested_again_on_the_same_socket() {
         "const { parse } = JSON; \
          JSON.parse = (text) => { \
            const message = parse(text); \
-           if (window.dropped || message.t !== 'd' || !message.lists?.['heroes-rows']) return message; \
+           if (window.dropped || message.t !== 'd' || !message.lists?.['table-rows']) return message; \
            window.dropped = message.s; \
            return { t: 'lost' }; \
          };",
@@ -511,7 +511,7 @@ fn lost_socket_is_reopened_and_resumed() {
         (&json!("d"), &acknowledged, None)
     );
     let rows =
-        second[1..].iter().filter_map(|frame| frame["lists"]["heroes-rows"]["items"].as_object());
+        second[1..].iter().filter_map(|frame| frame["lists"]["table-rows"]["items"].as_object());
     let rows: Vec<&String> = rows.flat_map(|items| items.keys()).collect();
     assert!(
         !rows.is_empty() && rows.iter().all(|row| **row == format!("h-{ash}")),
@@ -579,7 +579,7 @@ fn held_page_counts_changes_and_shows_them_on_release() {
     browser.press(" ");
     browser.wait_text("#hold", "the held view", |text| text.ends_with(" waiting)"));
     browser.click("link", "Terminated 0");
-    browser.wait_text("#heroes-rows", "the empty list", |text| text == "No tombstones are held.");
+    browser.wait_text("#table-rows", "the empty list", |text| text == "No tombstones are held.");
     assert_eq!(browser.text("#hold"), "Hold view");
     assert_not_reloaded(&browser);
     assert_no_problems(&browser, &[]);
@@ -632,10 +632,9 @@ fn rows_do_not_move_under_the_pointer() {
         removed_at.as_u64().ok_or_else(|| format!("{:?}", names(&browser)))
     });
     let text =
-        recorded(&browser, "received.filter((message) => message.lists?.['heroes-rows']?.order)");
+        recorded(&browser, "received.filter((message) => message.lists?.['table-rows']?.order)");
     let without = text.iter().find(|frame| {
-        frame["lists"]["heroes-rows"]["order"]
-            == json!([format!("h-{birch}"), format!("h-{cedar}")])
+        frame["lists"]["table-rows"]["order"] == json!([format!("h-{birch}"), format!("h-{cedar}")])
     });
     let text =
         without.expect("a frame without the terminated hero")["at"].as_u64().expect("a time");
@@ -743,7 +742,7 @@ fn all_names(cluster: &Cluster) -> Vec<String> {
 #[track_caller]
 fn wait_page(browser: &Browser, foot: &str, wanted: &[String]) {
     wait_until(&format!("the page shows {foot}"), HANG_TIMEOUT, || {
-        let (names, shown) = (names(browser), browser.text("#heroes-foot > span"));
+        let (names, shown) = (names(browser), browser.text("#table-foot > span"));
         ensure(names == wanted && shown == foot, || format!("the page shows {shown:?} {names:?}"))
     });
 }
@@ -754,7 +753,7 @@ fn wait_page(browser: &Browser, foot: &str, wanted: &[String]) {
 fn navigate(cluster: &Cluster, browser: &Browser) {
     browser.click("button", "Add 100");
     browser
-        .wait_text("#heroes-foot > span", "the first fifty rows", |text| text == "1 to 50 of 100");
+        .wait_text("#table-foot > span", "the first fifty rows", |text| text == "1 to 50 of 100");
     cluster.wait_converged();
     let all = all_names(cluster);
     wait_page(browser, "1 to 50 of 100", &all[..50]);
@@ -781,7 +780,7 @@ fn navigate(cluster: &Cluster, browser: &Browser) {
     wait_page(browser, "1 to 1 of 1", last);
 
     browser.type_into("searchbox", "Find a hero by name or id", &format!("no such hero{ENTER}"));
-    browser.wait_text("#heroes-rows", "no match", |text| text == "No hero matches this search.");
+    browser.wait_text("#table-rows", "no match", |text| text == "No hero matches this search.");
     browser.back();
     wait_page(browser, "1 to 1 of 1", last);
     browser.back();

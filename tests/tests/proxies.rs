@@ -127,7 +127,7 @@ fn page_polls_while_a_proxy_passes_no_websockets() {
     browser.type_into("searchbox", "Find a hero by name or id", "robin");
     browser.press("\u{e007}");
     wait_until("only Robin is listed", HANG_TIMEOUT, || {
-        let rows = browser.evaluate("return document.querySelectorAll('#heroes-rows tr').length");
+        let rows = browser.evaluate("return document.querySelectorAll('#table-rows tr').length");
         ensure(rows == 1, || rows.to_string())
     });
 }

@@ -17,7 +17,7 @@ use crate::request::{RequestError, Written};
 use crate::text::isolated;
 
 /// The counter of created heroes.
-const CREATED: &str = "created";
+pub const CREATED: &str = "created";
 
 impl Dispatch {
     /// Creates heroes with these names: all of them or none.

@@ -39,8 +39,9 @@ impl Dispatch {
             counted,
             oldest,
             self.comparison.lost_count(),
+            self.comparison.tables(),
         );
-        if self.publisher.note_agreement(status.converged) {
+        if self.publisher.note_agreement(status.heroes_converged) {
             self.log(now, self.me(), EventKind::Agreed, status.sentence.clone());
         }
         self.record.history.differ(now, status.differences);
@@ -52,6 +53,7 @@ impl Dispatch {
             cities,
             counted: self.comparison.counted().to_vec(),
             rows: self.comparison.rows().clone(),
+            tables: self.comparison.tables().clone(),
             status,
             events: self.record.log.events().clone(),
             faults: self.faults.faults.views(now.mono),

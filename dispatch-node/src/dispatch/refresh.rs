@@ -82,27 +82,30 @@ impl Dispatch {
         self.refresh.holdings_changed |= !self.refresh.is_empty();
     }
 
-    /// Refreshes the row of this hero.
+    /// Refreshes the row of this hero, or of this key of a table.
     pub(super) fn refresh_row(&mut self, now: Now, id: HeroId) {
         self.refresh.done(id);
         let own = self.own_entry(id);
         let cells: Vec<_> =
             self.observer.cities().iter().map(|city| city.entries.get(&id).cloned()).collect();
+        if id.table().is_some() {
+            self.comparison.put_record(id, own, cells);
+            return;
+        }
         let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.live());
         let name = hero.map_or_else(|| self.known.name(id), |hero| hero.name.clone());
         self.comparison.put(now, id, Row::of(id, name, own, cells));
     }
 
-    /// Returns dispatch's own entry of the hero, reusing the one in its row if it has not changed.
+    /// Returns dispatch's own entry of the key, reusing the one in its row if it has not changed.
     fn own_entry(&self, id: HeroId) -> Option<Arc<Entry>> {
         let map = self.replica.map();
         let rank = map.rank(id)?;
-        let shown = self
-            .comparison
-            .rows()
-            .get(id)
-            .and_then(|row| row.own.clone())
-            .filter(|shown| shown.rank() == rank);
+        let shown = match id.table() {
+            None => self.comparison.rows().get(id).and_then(|row| row.own.clone()),
+            Some(_) => self.comparison.tables().own(id).cloned(),
+        };
+        let shown = shown.filter(|shown| shown.rank() == rank);
         shown.or_else(|| map.get(id).map(Arc::new))
     }
 
@@ -128,16 +131,16 @@ impl Dispatch {
             map.removed_between(since, map.changes()).collect()
         } else {
             // The map no longer remembers all removals since then, so any row may be stale.
-            self.comparison.rows().ids().collect()
+            self.comparison.rows().ids().chain(self.comparison.tables().keys()).collect()
         };
         self.refresh.add(removed);
         let entries: Vec<(u64, HeroId, Arc<Entry>)> = map
             .changed_since(since)
-            .filter(|(_, key, _)| key.table().is_none())
             .map(|(number, id, entry)| (number, id, Arc::new(entry)))
             .collect();
-        self.refresh.add(entries.iter().map(|(_, hero, _)| *hero).collect());
-        for (number, hero, entry) in entries {
+        self.refresh.add(entries.iter().map(|(_, key, _)| *key).collect());
+        let heroes = entries.into_iter().filter(|(_, key, _)| key.table().is_none());
+        for (number, hero, entry) in heroes {
             let made_it = |pull: &&PullRecord| {
                 matches!(
                     &pull.outcome,

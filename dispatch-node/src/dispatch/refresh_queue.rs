@@ -1,4 +1,4 @@
-//! The heroes whose rows are stale, and the position up to which dispatch has read its own replica.
+//! The heroes, and the keys of tables, whose rows are stale, and the position up to which dispatch has read its own replica.
 //!
 //! Invariant: a hero whose row differs from the entries of the nodes is in the queue, or in changes
 //! that are not read yet. Every hero in the queue is refreshed eventually, however often others
@@ -50,9 +50,8 @@ impl Default for RefreshQueue {
 }
 
 impl RefreshQueue {
-    /// Adds stale heroes, of these changed keys.
-    pub(super) fn add(&mut self, mut heroes: Vec<HeroId>) {
-        heroes.retain(|key| key.table().is_none());
+    /// Adds stale heroes, and stale keys of tables.
+    pub(super) fn add(&mut self, heroes: Vec<HeroId>) {
         if heroes.len() > self.stale.len() {
             // Building a set and merging it costs less than inserting the heroes one by one.
             self.stale.append(&mut heroes.into_iter().collect());

@@ -9,19 +9,21 @@ use std::time::Duration;
 
 use imbl::Vector;
 
-use gossip::Now;
+use gossip::{Key, Now};
 use shared::hero::{HeroId, HeroName};
 use shared::{Entry, EntryRef};
 
 use crate::model::difference_age::DifferenceAges;
 use crate::model::lost_writes::{Lost, LostWrites, Nodes};
 use crate::model::rows::{Pattern, Row, Rows};
+use crate::model::tables::TableRows;
 use crate::model::write_lag::WriteLags;
 
 /// The rows of all heroes, and the values derived from them.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     rows: Rows,
+    tables: TableRows,
     /// The cities whose copies are compared, in the order of the columns.
     counted: Vec<bool>,
     ages: DifferenceAges,
@@ -34,6 +36,7 @@ impl Comparison {
     pub(crate) fn new(now: Now) -> Self {
         Self {
             rows: Rows::default(),
+            tables: TableRows::default(),
             counted: Vec::new(),
             ages: DifferenceAges::default(),
             lags: WriteLags::new(now),
@@ -44,6 +47,21 @@ impl Comparison {
     /// Returns the row of each hero.
     pub(crate) fn rows(&self) -> &Rows {
         &self.rows
+    }
+
+    /// Returns the rows of the tables.
+    pub(crate) fn tables(&self) -> &TableRows {
+        &self.tables
+    }
+
+    /// Replaces the row of a key of a table by these entries.
+    pub(crate) fn put_record(
+        &mut self,
+        key: Key,
+        own: Option<Arc<Entry>>,
+        cells: Vec<Option<Arc<Entry>>>,
+    ) {
+        self.tables.put(key, own, cells);
     }
 
     /// Returns whether each city's copies are compared.

@@ -1,4 +1,4 @@
-//! The rows: the entries of one hero at all nodes. Rows are replaced as entries change and shared
+//! The rows: the entries of one hero, or of one key of a table, at all nodes. Rows are replaced as entries change and shared
 //! with every view, so a view costs as much as its changes and never needs a scan.
 //!
 //! The [`Pattern`] of a row is the comparison of its entries. There are few patterns, however many
@@ -15,13 +15,13 @@ use imbl::OrdMap;
 use shared::Entry;
 use shared::hero::{HeroId, HeroName};
 
-/// The entries of one hero at all nodes.
+/// The entries of one hero, or of one key of a table, at all nodes.
 #[derive(Clone, Debug)]
-pub struct Row {
-    /// The hero.
+pub struct Row<N = HeroName> {
+    /// The key.
     pub id: HeroId,
-    /// The hero's name.
-    pub name: HeroName,
+    /// The name by which rows are ordered.
+    pub name: N,
     /// The entry that dispatch holds.
     pub own: Option<Arc<Entry>>,
     /// The entry that each city holds, in the order of
@@ -66,12 +66,12 @@ impl RowState {
     }
 }
 
-impl Row {
-    /// Returns the row of this hero; `None` if no node holds it.
+impl<N> Row<N> {
+    /// Returns the row of this key; `None` if no node holds it.
     #[must_use]
     pub fn of(
         id: HeroId,
-        name: HeroName,
+        name: N,
         own: Option<Arc<Entry>>,
         cells: Vec<Option<Arc<Entry>>>,
     ) -> Option<Self> {
@@ -171,18 +171,24 @@ impl Pattern {
 }
 
 /// All rows, ordered by name. Cloning is cheap.
-#[derive(Clone, Debug, Default)]
-pub struct Rows {
-    by_name: OrdMap<(HeroName, HeroId), Arc<Row>>,
-    by_id: OrdMap<HeroId, Arc<Row>>,
+#[derive(Clone, Debug)]
+pub struct Rows<N: Ord = HeroName> {
+    by_name: OrdMap<(N, HeroId), Arc<Row<N>>>,
+    by_id: OrdMap<HeroId, Arc<Row<N>>>,
     // Not persistent: there are few patterns, so a clone for each view is cheap.
     patterns: BTreeMap<Pattern, usize>,
     changes: u64,
 }
 
-impl Rows {
-    /// Replaces the row of this hero, or removes it.
-    pub fn put(&mut self, id: HeroId, row: Option<Row>) {
+impl<N: Ord> Default for Rows<N> {
+    fn default() -> Self {
+        Self { by_name: OrdMap::new(), by_id: OrdMap::new(), patterns: BTreeMap::new(), changes: 0 }
+    }
+}
+
+impl<N: Clone + Ord> Rows<N> {
+    /// Replaces the row of this key, or removes it.
+    pub fn put(&mut self, id: HeroId, row: Option<Row<N>>) {
         let row = row.map(Arc::new);
         let before = match &row {
             Some(row) => self.by_id.insert(id, Arc::clone(row)),
@@ -216,27 +222,27 @@ impl Rows {
 
     /// Returns the row of this hero.
     #[must_use]
-    pub fn get(&self, id: HeroId) -> Option<&Arc<Row>> {
+    pub fn get(&self, id: HeroId) -> Option<&Arc<Row<N>>> {
         self.by_id.get(&id)
     }
 
     /// Returns all rows, ordered by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Row<N>>> {
         self.by_name.values()
     }
 
     /// Returns the rows from this name and id on, ordered by name.
-    pub fn from_name(&self, start: Bound<(HeroName, HeroId)>) -> impl Iterator<Item = &Arc<Row>> {
+    pub fn from_name(&self, start: Bound<(N, HeroId)>) -> impl Iterator<Item = &Arc<Row<N>>> {
         self.by_name.range((start, Bound::Unbounded)).map(|(_, row)| row)
     }
 
     /// Returns the rows from this id on, ordered by id.
-    pub fn from_id(&self, start: Bound<HeroId>) -> impl Iterator<Item = &Arc<Row>> {
+    pub fn from_id(&self, start: Bound<HeroId>) -> impl Iterator<Item = &Arc<Row<N>>> {
         self.by_id.range((start, Bound::Unbounded)).map(|(_, row)| row)
     }
 
     /// Returns the rows whose pattern `fits`, ordered by hero id.
-    pub fn having(&self, fits: impl Fn(&Pattern) -> bool) -> impl Iterator<Item = &Arc<Row>> {
+    pub fn having(&self, fits: impl Fn(&Pattern) -> bool) -> impl Iterator<Item = &Arc<Row<N>>> {
         self.by_id.values().filter(move |row| fits(&row.pattern))
     }
 

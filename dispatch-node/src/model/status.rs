@@ -4,6 +4,7 @@
 //!
 //! Invariant: each sentence is true of the nodes and rows from which it was produced.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gossip::NodeName;
@@ -11,14 +12,17 @@ use gossip::NodeName;
 use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Pattern, RowState, Rows};
+use crate::model::tables::{TableRows, TypeTable};
 use crate::text::{counted, grouped, title};
 
 /// The status of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterStatus {
-    /// Every city is up, all cities and dispatch have the same fingerprint, and none refuses
-    /// rounds.
+    /// Every city is up, all cities and dispatch have the same fingerprint, none refuses rounds, and
+    /// no table differs, except presence.
     pub converged: bool,
+    /// The same, of the heroes alone.
+    pub heroes_converged: bool,
     /// The sentences.
     pub sentence: String,
     /// The sentences in the past tense, for a page that has lost contact with dispatch.
@@ -27,6 +31,9 @@ pub struct ClusterStatus {
     pub phrases: Vec<Phrase>,
     /// The number of heroes whose entries differ between the reachable cities.
     pub differences: usize,
+    /// The numbers of counters, elements, keys, messages and so on whose entries differ between the
+    /// reachable cities, of each table that has any.
+    pub table_differences: BTreeMap<TypeTable, usize>,
     /// The number of heroes that only one node holds.
     pub only_copies: usize,
     /// The number of lost writes: acknowledged, no longer held by any node, and not seen by the
@@ -64,23 +71,35 @@ impl ClusterStatus {
         counted: &[bool],
         oldest_difference: Option<Duration>,
         lost_writes: u64,
+        tables: &TableRows,
     ) -> Self {
         let differs = |pattern: &Pattern| pattern.state(counted).differs();
         let differences = rows.count(differs);
         let all_up = cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
-        let converged = all_up
+        let table_differences: BTreeMap<TypeTable, usize> = TypeTable::ALL
+            .into_iter()
+            .map(|table| (table, tables.differing(table, counted)))
+            .filter(|(_, differing)| *differing > 0)
+            .collect();
+        let heroes_converged = all_up
             && differences == 0
             && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint)
             && !any_refuses(dispatch, cities);
-        let phrases = |tense| phrases(dispatch, cities, rows, differences, tense);
+        let phrases = |tense| {
+            let mut phrases = phrases(dispatch, cities, rows, differences, tense);
+            phrases.extend(differing_tables(&table_differences, tense));
+            phrases
+        };
         let text = |phrases: &[Phrase]| phrases.iter().map(Phrase::to_string).collect();
         let present = phrases(Tense::Present);
         Self {
-            converged,
+            converged: heroes_converged && !table_differences.keys().any(|table| table.counts()),
+            heroes_converged,
             sentence: text(&present),
             past: text(&phrases(Tense::Past)),
             phrases: present,
             differences,
+            table_differences,
             only_copies: rows.count(|pattern| pattern.state(counted) == RowState::OnlyCopy),
             lost_writes,
             oldest_difference,
@@ -208,6 +227,27 @@ fn phrases(
         |(node, sources): &(NodeName, Vec<NodeName>)| refuses(*node, sources, dispatch.name, tense);
     sentence.extend(refusals.iter().flat_map(refusal));
     sentence
+}
+
+/// The tables whose entries differ between cities, without those that do not count.
+fn differing_tables(differences: &BTreeMap<TypeTable, usize>, tense: Tense) -> Vec<Phrase> {
+    let counting = || differences.iter().filter(|(table, _)| table.counts());
+    let total: usize = counting().map(|(_, differing)| differing).sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let difference = |(table, differing): (&TypeTable, &usize)| {
+        let (one, many) = table.nouns();
+        Phrase::Difference(counted(*differing, one, many))
+    };
+    let mut phrases = vec![plain(" ")];
+    phrases.extend(joined(counting().map(difference).collect()));
+    phrases.push(plain(match tense {
+        Tense::Present if total == 1 => " differs.",
+        Tense::Present => " differ.",
+        Tense::Past => " differed.",
+    }));
+    phrases
 }
 
 /// Returns each node that answers and refuses rounds, with their sources that answer too.

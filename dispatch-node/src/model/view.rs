@@ -19,6 +19,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::node_state::{NodeState, NodeStatus};
 use crate::model::rows::{Row, RowState, Rows};
 use crate::model::status::ClusterStatus;
+use crate::model::tables::TableRows;
 
 /// The state of the cluster at one moment.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct View {
     pub counted: Vec<bool>,
     /// The heroes that any node holds, ordered by name.
     pub rows: Rows,
+    /// The records of the library's types that any node holds.
+    pub tables: TableRows,
     /// The summary.
     pub status: ClusterStatus,
     /// The event log, newest last.

@@ -5,3 +5,4 @@ pub(crate) mod broadcaster;
 pub(crate) mod data_socket;
 pub(crate) mod page_socket;
 pub(crate) mod snapshot;
+pub(crate) mod visitor;

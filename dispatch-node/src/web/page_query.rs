@@ -7,6 +7,7 @@ use gossip::NodeName;
 use shared::hero::HeroId;
 
 use crate::model::rows::{Row, RowState};
+use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::text::folded;
 
@@ -88,6 +89,8 @@ pub(crate) enum Sort {
 /// The query of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PageQuery {
+    /// The table; `None` for the heroes.
+    pub(crate) table: Option<TypeTable>,
     pub(crate) search: String,
     pub(crate) show: Show,
     pub(crate) sort: Sort,
@@ -122,6 +125,7 @@ impl PageQuery {
             serde_urlencoded::from_str(query).unwrap_or_default();
         let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
         Self {
+            table: TypeTable::ALL.into_iter().find(|table| table.word() == field("table")),
             search: field("q").trim().chars().take(QUERY_CHARS_MAX).collect(),
             show: Show::EVERY
                 .into_iter()
@@ -169,7 +173,7 @@ impl PageQuery {
             .and_then(|query| serde_urlencoded::from_str(query).ok())
             .unwrap_or_default();
         let named = |name| kept.get(name).map(|value| (name, value.clone()));
-        ["show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
+        ["table", "show", "sort", "rows", "still"].into_iter().filter_map(named).collect()
     }
 
     /// Returns the address of the page for this query.
@@ -183,6 +187,7 @@ impl PageQuery {
         let (rows, hero) =
             (self.rows.map(|rows| rows.to_string()), self.hero.map(|hero| hero.to_string()));
         let fields = [
+            ("table", self.table.map(TypeTable::word)),
             ("q", Some(self.search.as_str()).filter(|search| !search.is_empty())),
             ("show", Some(self.show.key()).filter(|show| !show.is_empty())),
             ("sort", (self.sort == Sort::DifferingFirst).then_some("differing")),

@@ -5,6 +5,8 @@ pub(crate) mod forms;
 pub(crate) mod gossip;
 pub(crate) mod index;
 pub(crate) mod live;
+pub(crate) mod me;
 pub(crate) mod scenarios;
 pub(crate) mod sign_in;
 pub(crate) mod stamps;
+pub(crate) mod types;

@@ -19,6 +19,7 @@ pub(crate) mod page;
 pub(crate) mod phrase;
 pub(crate) mod status;
 pub(crate) mod svg;
+pub(crate) mod tables;
 pub(crate) mod timeline;
 pub(crate) mod topology;
 pub(crate) mod wording;

@@ -126,6 +126,11 @@ pub(crate) fn verdict(status: &ClusterStatus) -> Verdict {
         converged: status.converged,
         sentence: status.sentence.to_string(),
         differences: status.differences as u64,
+        tables: status
+            .table_differences
+            .iter()
+            .map(|(table, rows)| (table.word().to_owned(), *rows as u64))
+            .collect(),
         only_copies: status.only_copies as u64,
         lost_writes: status.lost_writes,
         oldest_difference_ms: status.oldest_difference.map(millis),

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use gossip::link::{unknown_path, wrong_method};
 use node_api::access::cors;
-use node_api::access::policy::{SIGN_IN, SIGN_OUT};
+use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 use node_api::types;
 
@@ -60,6 +60,12 @@ fn routes() -> Router<AppState> {
         .route("/static/{*path}", get(assets::asset))
         .route("/heroes", post(forms::create))
         .route("/heroes/{id}", post(forms::command))
+        .route(ME, post(pages::me::choose))
+        .route("/types/counters", post(pages::types::counters))
+        .route("/types/sets", post(pages::types::sets))
+        .route("/types/tables", post(pages::types::tables))
+        .route("/types/radio", post(pages::types::radio))
+        .route("/types/names", post(pages::types::names))
         .route("/bomb", post(forms::bomb_random))
         .route("/cities/{city}/bomb", post(forms::bomb))
         .route("/faults", post(pages::faults::inject))

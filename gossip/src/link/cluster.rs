@@ -103,6 +103,17 @@ impl Cluster {
         self.snapshots.clone()
     }
 
+    /// Waits until an incarnation other than `last` has joined, and so may write, and returns it.
+    /// `None` once the node has ended.
+    pub async fn joined_after(&self, last: Option<Origin>) -> Option<Origin> {
+        let is_next = |snapshot: &Option<Snapshot>| {
+            snapshot.as_ref().is_some_and(|next| next.is_joined() && Some(next.me()) != last)
+        };
+        let mut snapshots = self.snapshots();
+        let next = snapshots.wait_for(is_next).await.ok()?;
+        next.as_ref().map(Snapshot::me)
+    }
+
     /// Requests a write. After `Ok`, [`snapshot`](Self::snapshot) shows the result.
     ///
     /// # Errors

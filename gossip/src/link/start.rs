@@ -27,7 +27,6 @@ use crate::replica::Config;
 use crate::supervise::Intensity;
 use crate::time::Now;
 use crate::types::only::TypesOnly;
-use crate::types::snapshot::Snapshot;
 use crate::wire::FRAME_BYTES_MAX;
 
 /// The number of requests that wait for the machine.
@@ -135,10 +134,8 @@ impl RunningNode {
 
     /// Waits until the node has joined, and so may write.
     pub async fn joined(&self) {
-        let joined =
-            |snapshot: &Option<Snapshot>| snapshot.as_ref().is_some_and(Snapshot::is_joined);
-        // Fails only if the node has ended; it will not join then.
-        let _ = self.cluster.snapshots().wait_for(joined).await;
+        // A node that has ended will not join.
+        let _ = self.cluster.joined_after(None).await;
     }
 
     /// Stops the node, and waits until it has ended.

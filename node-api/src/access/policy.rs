@@ -14,6 +14,8 @@ use crate::error::{Problem, shortened};
 pub const SIGN_IN: &str = "/sign-in";
 /// The path of signing out.
 pub const SIGN_OUT: &str = "/sign-out";
+/// The path of choosing a name, which changes nothing but a cookie of the browser.
+pub const ME: &str = "/me";
 /// The header with the relation of a page to the requested site (Fetch Metadata), and its values
 /// for this site's own pages and for requests of the user, such as a typed address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -51,8 +53,8 @@ impl AccessPolicy {
         if is_change && !self.is_same_site(headers) {
             return Err(foreign_origin(headers));
         }
-        // The sign-in page and its files must work without a role.
-        if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
+        // The sign-in page and its files must work without a role, and viewers have names too.
+        if [SIGN_IN, SIGN_OUT, ME].contains(&path) || path.starts_with("/static/") {
             return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
         }
         match self.tokens.role(headers) {

@@ -120,6 +120,7 @@ impl Executor for Scripted {
             converged: (from..until).contains(&self.elapsed()),
             sentence: "A sentence.".into(),
             differences: 0,
+            tables: [].into(),
             only_copies: 0,
             lost_writes: 0,
             oldest_difference_ms: None,

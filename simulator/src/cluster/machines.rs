@@ -12,6 +12,9 @@ use super::Cluster;
 use super::incarnations::End;
 use super::queue::Event;
 use crate::machine::Output;
+use dispatch_node::dispatch::CREATED;
+use dispatch_node::request::Reply;
+use location_node::city::FIGHTS;
 
 impl Cluster {
     /// Returns the monotonic and wall clock readings of a process.
@@ -82,10 +85,17 @@ impl Cluster {
                 }
                 Output::Reply { ticket, reply } => {
                     let incarnation = self.processes[number].me;
+                    if let Ok(Reply::Created(created)) = &reply {
+                        let amount = i64::try_from(created.len()).expect("plans create a few");
+                        self.oracle.increments.note(CREATED, incarnation, amount);
+                    }
                     self.oracle.answered(self.now, incarnation, ticket, &reply);
                     self.on_reply(reply);
                 }
                 Output::Answered(answered) => self.on_answered(number, &answered),
+                Output::Fought => {
+                    self.oracle.increments.note(FIGHTS, self.processes[number].me, 1);
+                }
                 Output::Unused => {}
             }
         }

@@ -137,7 +137,7 @@ impl Fixture {
         let mut dispatch =
             node("dispatch", NodeStatus::Up, self.own.fingerprint(), self.own.live() as u64, false);
         dispatch.refuses = self.dispatch_refuses.clone();
-        ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0)
+        ClusterStatus::of(&dispatch, &cities, &rows, &counted, None, 0, &TableRows::default())
     }
 
     fn sentence(&self) -> String {

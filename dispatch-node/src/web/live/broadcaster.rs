@@ -353,7 +353,7 @@ mod tests {
         assert!(subscription.borrow().since(Position::all(before)).unwrap().contains("Granite"));
         renderer.show(Some(Arc::new(Fixture::new().view)), None);
         assert!(
-            subscription.borrow().since(Position::all(before)).unwrap().contains("heroes-empty"),
+            subscription.borrow().since(Position::all(before)).unwrap().contains("table-empty"),
             "there is a receiver"
         );
     }

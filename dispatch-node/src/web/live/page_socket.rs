@@ -24,6 +24,7 @@ use crate::web::error::Problem;
 use crate::web::fragments::Number;
 use crate::web::live::broadcaster::Broadcaster;
 use crate::web::live::snapshot::{Position, Snapshot};
+use crate::web::live::visitor::Visitor;
 use crate::web::page_query::PageQuery;
 use crate::web::spans::writes::WriteSpans;
 
@@ -86,6 +87,8 @@ struct KeepAlive {
 /// The sources of frames.
 pub(crate) struct Sources {
     pub(crate) broadcaster: Broadcaster,
+    /// The user of the page, who is tracked while it is open.
+    pub(crate) visitor: Visitor,
     /// The spans of writes, which end when a page is sent the write.
     pub(crate) write_spans: WriteSpans,
 }
@@ -99,10 +102,12 @@ pub(crate) async fn run(
     _permit: Permit,
 ) {
     let _watched = Watched::by("page");
+    let visit = sources.visitor.clone().begin();
     let reason = tokio::select! {
         reason = send_frames(&mut socket, &sources, &query) => reason,
         () = stop.cancelled() => Some((1001, "dispatch is stopping")),
     };
+    visit.end();
     close(&mut socket, reason).await;
 }
 

@@ -26,7 +26,7 @@ use crate::web::extract::accept;
 use crate::web::extract::parameters::{CityPath, HeroPath};
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
-use crate::web::pages::index;
+use crate::web::pages::{index, me};
 use crate::web::state::AppState;
 
 /// The response to a script whose command was executed.
@@ -206,7 +206,8 @@ pub(crate) async fn answer(
         }
         Err(problem) if scripted => problem.into_response(),
         Err(problem) => {
-            index::refused(state, here(state, headers), Refusal { hero, problem }).await
+            let me = me::of(headers).unwrap_or_default();
+            index::refused(state, here(state, headers), Refusal { hero, problem }, &me).await
         }
     }
 }

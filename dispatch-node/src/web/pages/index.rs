@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Extension, RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 
 use node_api::access::tokens::Role;
@@ -13,6 +14,7 @@ use crate::model::bomb_report;
 use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
 use crate::web::page_query::PageQuery;
+use crate::web::pages::me;
 use crate::web::render::fault_forms::FaultForms;
 use crate::web::render::heroes::{self, RowCache};
 use crate::web::render::html::html;
@@ -24,6 +26,7 @@ pub(crate) async fn page(
     State(state): State<AppState>,
     Extension(role): Extension<Role>,
     RawQuery(raw): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let raw = raw.unwrap_or_default();
     let query = PageQuery::parse(&raw);
@@ -36,7 +39,8 @@ pub(crate) async fn page(
     let view = state.dispatch.now().await?;
     let snapshot =
         Arc::clone(&state.broadcaster.subscribe(query.clone(), Some(view)).await?.borrow());
-    Ok(document(&state, role, &snapshot, &query, notice).into_response())
+    let me = me::of(&headers).unwrap_or_default();
+    Ok(document(&state, role, &snapshot, &query, notice, &me).into_response())
 }
 
 /// The help page: an introduction, the keyboard shortcuts, and the glossary.
@@ -50,9 +54,14 @@ pub(crate) async fn help() -> Html<String> {
 }
 
 /// Returns the page with the reason for which a command was refused.
-pub(crate) async fn refused(state: &AppState, query: PageQuery, refusal: Refusal) -> Response {
+pub(crate) async fn refused(
+    state: &AppState,
+    query: PageQuery,
+    refusal: Refusal,
+    me: &str,
+) -> Response {
     let status = refusal.problem.status;
-    match with_refusal(state, &query, refusal).await {
+    match with_refusal(state, &query, refusal, me).await {
         Ok(page) => (status, page).into_response(),
         Err(problem) => problem.into_response(),
     }
@@ -62,15 +71,18 @@ async fn with_refusal(
     state: &AppState,
     query: &PageQuery,
     refusal: Refusal,
+    me: &str,
 ) -> Result<Html<String>, Problem> {
     let view = state.dispatch.now().await?;
     let snapshot = Arc::clone(
         &state.broadcaster.subscribe(query.clone(), Some(Arc::clone(&view))).await?.borrow(),
     );
-    let rows =
-        heroes::rows(&view, query, &query.select(&view), Some(&refusal), &mut RowCache::default());
     let mut window = snapshot.window.clone();
-    window.list(snapshot.number, "heroes-rows", rows);
+    if query.table.is_none() {
+        let selection = query.select(&view);
+        let rows = heroes::rows(&view, query, &selection, Some(&refusal), &mut RowCache::default());
+        window.list(snapshot.number, "table-rows", rows);
+    }
     let snapshot = snapshot.with_window(window);
     // The role is that of the host: a viewer's command is refused before it reaches a handler.
     Ok(document(
@@ -79,6 +91,7 @@ async fn with_refusal(
         &snapshot,
         query,
         Some(Notice { text: refusal.problem.detail, bad: true }),
+        me,
     ))
 }
 
@@ -89,6 +102,7 @@ fn document(
     snapshot: &Snapshot,
     query: &PageQuery,
     notice: Option<Notice>,
+    me: &str,
 ) -> Html<String> {
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
@@ -97,6 +111,7 @@ fn document(
         notice,
         role: state.guard.access.tokens.are_required().then_some(role),
         unsafe_for: state.unsafe_for.as_deref(),
+        me,
     };
     Html(page::document(view, *number, shared, history, window, query, surroundings))
 }

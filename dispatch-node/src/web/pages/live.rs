@@ -3,17 +3,20 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::extract::{ConnectInfo, Extension, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use gossip::link::{LimitReached, not_upgraded, upgrade, upgrade_problem};
 use node_api::access::policy::foreign_origin;
+use node_api::access::tokens::Role;
 use node_api::socket::limits;
 
 use crate::web::error::Problem;
+use crate::web::live::visitor::Visitor;
 use crate::web::live::{data_socket, page_socket};
+use crate::web::pages::me;
 use crate::web::state::AppState;
 
 /// The largest message from a page or program, in bytes.
@@ -24,6 +27,7 @@ pub(crate) async fn live(
     State(state): State<AppState>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
+    Extension(role): Extension<Role>,
     request: Request,
 ) -> Response {
     // The same-origin policy does not apply to WebSockets: a page of another site could read the
@@ -63,8 +67,13 @@ pub(crate) async fn live(
             data_socket::run(socket, state.dispatch.views(), state.stop, permit)
         });
     }
-    let sources =
-        page_socket::Sources { broadcaster: state.broadcaster, write_spans: state.write_spans };
+    let role = state.guard.access.tokens.are_required().then_some(role);
+    let visitor = Visitor::new(state.types.cluster().clone(), me::of(request.headers()), role);
+    let sources = page_socket::Sources {
+        broadcaster: state.broadcaster,
+        visitor,
+        write_spans: state.write_spans,
+    };
     upgrade(request, limits, move |socket| {
         page_socket::run(socket, sources, query, state.stop, permit)
     })

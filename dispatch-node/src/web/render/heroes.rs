@@ -28,12 +28,12 @@ struct Chips {
 
 /// A link that sets a filter or the order.
 #[derive(Debug)]
-struct Chip {
-    label: &'static str,
-    /// The number of matching heroes; may be empty.
-    count: String,
-    href: String,
-    on: bool,
+pub(super) struct Chip {
+    pub(super) label: &'static str,
+    /// The number of matching rows; may be empty.
+    pub(super) count: String,
+    pub(super) href: String,
+    pub(super) on: bool,
 }
 
 /// The names of the columns, and the age of each.
@@ -45,19 +45,21 @@ struct Columns {
 
 /// The head of a column.
 #[derive(Debug)]
-struct Column {
-    key: String,
-    name: String,
+pub(super) struct Column {
+    pub(super) key: String,
+    pub(super) name: String,
     /// The age of the column: `as of 4 s ago`.
-    age: String,
+    pub(super) age: String,
     /// The column is out of date, because the city is not up.
-    stale: bool,
+    pub(super) stale: bool,
 }
 
 /// The range of rows shown, and links to the others.
 #[derive(Debug, Template)]
 #[template(path = "heroes_foot.html")]
-struct Foot {
+pub(super) struct Foot {
+    /// The name of the list.
+    of: &'static str,
     /// `1 to 50 of 10 000`. Empty for an empty list.
     range: String,
     previous: Option<String>,
@@ -162,7 +164,7 @@ pub(crate) fn columns(view: &View) -> String {
     html(&Columns { columns: columns_of(view) })
 }
 
-fn columns_of(view: &View) -> Vec<Column> {
+pub(super) fn columns_of(view: &View) -> Vec<Column> {
     let column = |city: &NodeState| Column {
         key: city.name.to_string(),
         name: title(city.name),
@@ -175,19 +177,35 @@ fn columns_of(view: &View) -> Vec<Column> {
 /// Renders the foot of the table.
 pub(crate) fn foot(query: &PageQuery, selection: &Selection) -> String {
     let Selection { rows, first, matching, page } = selection;
-    let to = |page| PageQuery { page, ..query.clone() }.href();
-    let last = first + rows.len();
-    let number = |number: usize| grouped(number as u64);
-    html(&Foot {
-        range: if rows.is_empty() {
-            String::new()
-        } else {
-            format!("{} to {} of {}", number(first + 1), number(last), number(*matching))
-        },
-        previous: (*page > 0).then(|| to(page - 1)),
-        next: (last < *matching).then(|| to(page + 1)),
-        sizes: query.rows_choices(),
-    })
+    html(&Foot::of(query, "heroes", rows.len(), *first, *matching, *page))
+}
+
+impl Foot {
+    /// Returns the foot of page `page` of a list, which has `rows` rows from number `first` of the
+    /// `matching` ones.
+    pub(super) fn of(
+        query: &PageQuery,
+        list: &'static str,
+        rows: usize,
+        first: usize,
+        matching: usize,
+        page: usize,
+    ) -> Self {
+        let to = |page| PageQuery { page, ..query.clone() }.href();
+        let last = first + rows;
+        let number = |number: usize| grouped(number as u64);
+        Self {
+            of: list,
+            range: if rows == 0 {
+                String::new()
+            } else {
+                format!("{} to {} of {}", number(first + 1), number(last), number(matching))
+            },
+            previous: (page > 0).then(|| to(page - 1)),
+            next: (last < matching).then(|| to(page + 1)),
+            sizes: query.rows_choices(),
+        }
+    }
 }
 
 /// The rows rendered last, by hero. A row is reused while its entries and its context are
@@ -217,7 +235,7 @@ pub(crate) fn rows(
     if selection.rows.is_empty() {
         let awaits_first_hero = query.search.is_empty() && query.show == Show::All;
         let empty = Empty { width: columns.len() + 3, text: nothing(query), awaits_first_hero };
-        return vec![("heroes-empty".into(), html(&empty).into())];
+        return vec![("table-empty".into(), html(&empty).into())];
     }
     let mut before = std::mem::take(&mut cache.rows);
     let mut items = Vec::with_capacity(selection.rows.len());

@@ -4,6 +4,7 @@ use askama::Template;
 
 use node_api::access::tokens::Role;
 
+use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
@@ -19,6 +20,7 @@ use crate::web::render::html::html;
 use crate::web::render::inspector::InspectorPanel;
 use crate::web::render::lost_writes::LostWritesPanel;
 use crate::web::render::status::VerdictPanel;
+use crate::web::render::tables;
 use crate::web::render::timeline::{self, Pieces};
 use crate::web::render::topology::Topology;
 use crate::web::scenario_runner::Playing;
@@ -59,11 +61,20 @@ pub(crate) fn window(
     query: &PageQuery,
     cache: &mut RowCache,
 ) {
+    fragments.panel(number, "tables-nav", tables::nav(view, query));
+    if let Some(table) = query.table {
+        let selection = tables::select(view, table, query);
+        fragments.panel(number, "table-chips", tables::chips(query, &selection));
+        fragments.panel(number, "table-columns", tables::columns(view, table));
+        fragments.panel(number, "table-foot", tables::foot(query, &selection));
+        fragments.list(number, "table-rows", tables::rows(view, query, &selection));
+        return;
+    }
     let selection = query.select(view);
-    fragments.panel(number, "heroes-chips", heroes::chips(view, query));
-    fragments.panel(number, "heroes-columns", heroes::columns(view));
-    fragments.panel(number, "heroes-foot", heroes::foot(query, &selection));
-    fragments.list(number, "heroes-rows", heroes::rows(view, query, &selection, None, cache));
+    fragments.panel(number, "table-chips", heroes::chips(view, query));
+    fragments.panel(number, "table-columns", heroes::columns(view));
+    fragments.panel(number, "table-foot", heroes::foot(query, &selection));
+    fragments.list(number, "table-rows", heroes::rows(view, query, &selection, None, cache));
     fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query.hero)));
 }
 
@@ -83,6 +94,10 @@ struct Page<'a> {
     timeline: String,
     with_history: bool,
     history_href: String,
+    /// The table, unless it is that of the heroes.
+    table: Option<TypeTable>,
+    /// The name that the user has chosen.
+    me: &'a str,
     /// The search text.
     query: &'a str,
     /// The parameters that a search preserves.
@@ -119,6 +134,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) notice: Option<Notice>,
     pub(crate) role: Option<Role>,
     pub(crate) unsafe_for: Option<&'a str>,
+    /// The name that the user has chosen; empty if none.
+    pub(crate) me: &'a str,
 }
 
 /// Renders the document with these fragments.
@@ -147,10 +164,12 @@ pub(crate) fn document(
         number,
         shared,
         window,
-        rows: window.list_html("heroes-rows"),
+        rows: window.list_html("table-rows"),
         timeline: timeline::skeleton(view, &pieces),
         with_history: query.with_history,
         history_href: other(PageQuery { with_history: !query.with_history, ..query.clone() }),
+        table: query.table,
+        me: surroundings.me,
         query: &query.search,
         kept: query.kept_parameters(),
         fault_forms: surroundings.fault_forms,

@@ -22,7 +22,7 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
     if refusal.is_some() {
         window.list(
             1,
-            "heroes-rows",
+            "table-rows",
             heroes::rows(view, query, &query.select(view), refusal, &mut RowCache::default()),
         );
     }
@@ -34,6 +34,7 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
         notice,
         role: None,
         unsafe_for: None,
+        me: "",
     };
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
@@ -84,8 +85,15 @@ fn page_text(mut fixture: Fixture, query: &PageQuery) -> String {
     }
     (view.dispatch.fingerprint, view.dispatch.heroes) = own;
     let lost = view.lost.len() as u64;
-    let verdict =
-        ClusterStatus::of(&view.dispatch, &view.cities, &view.rows, &view.counted, None, lost);
+    let verdict = ClusterStatus::of(
+        &view.dispatch,
+        &view.cities,
+        &view.rows,
+        &view.counted,
+        None,
+        lost,
+        &view.tables,
+    );
     let age = (verdict.differences > 0).then_some(Duration::from_secs(9));
     view.status = ClusterStatus { oldest_difference: age, ..verdict };
     let (mut shared, mut window) = (Fragments::default(), Fragments::default());
@@ -94,10 +102,10 @@ fn page_text(mut fixture: Fixture, query: &PageQuery) -> String {
     let pieces = ["title", "verdict", "gossip", "map", "cluster", "bomb-reports", "faults"]
         .map(|id| (id, shared.html(id).to_owned()));
     let table = [
-        window.html("heroes-chips"),
-        window.html("heroes-columns"),
-        &window.list_html("heroes-rows"),
-        window.html("heroes-foot"),
+        window.html("table-chips"),
+        window.html("table-columns"),
+        &window.list_html("table-rows"),
+        window.html("table-foot"),
     ];
     let rest = [
         ("heroes", table.concat()),

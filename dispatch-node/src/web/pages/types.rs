@@ -1,0 +1,109 @@
+//! The forms of the tables of the library's types. Dispatch makes the writes; gossip carries them.
+//!
+//! Invariant: each form makes one request to a type, and is answered like the forms of heroes.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use gossip::types::registers::Batch;
+use gossip::types::request::Request;
+use node_api::body::FormBody;
+use node_api::idempotency::IdempotencyKey;
+use node_api::name;
+
+use crate::web::error::Problem;
+use crate::web::pages::forms::{CommandResult, FormRequest, answer};
+use crate::web::pages::me;
+use crate::web::state::AppState;
+
+/// The chat room of the page.
+const RADIO: &str = "radio";
+
+/// `POST /types/counters`
+pub(crate) async fn counters(State(state): State<AppState>, form: FormRequest) -> Response {
+    change(&state, &form, |form| {
+        let text = field(form, "amount")?;
+        let amount = text.trim().parse().map_err(|_| {
+            let detail = format!("the amount must be a whole number, not {text:?}");
+            Problem::not_allowed("out_of_range", detail + "; nothing was changed")
+        })?;
+        Ok(Request::Add { counter: named(form, "name", "counter")?, amount })
+    })
+    .await
+}
+
+/// `POST /types/sets`: adds an element, or removes it.
+pub(crate) async fn sets(State(state): State<AppState>, form: FormRequest) -> Response {
+    change(&state, &form, |form| {
+        let (set, element) = (named(form, "name", "set")?, named(form, "element", "element")?);
+        Ok(match form.get("remove") {
+            Some(_) => Request::Remove { set, element },
+            None => Request::Insert { set, element },
+        })
+    })
+    .await
+}
+
+/// `POST /types/tables`: sets a key, or deletes it.
+pub(crate) async fn tables(State(state): State<AppState>, form: FormRequest) -> Response {
+    change(&state, &form, |form| {
+        let (table, key) = (named(form, "name", "table")?, named(form, "key", "key")?);
+        let batch = match form.get("delete") {
+            Some(_) => Batch { put: [].into(), delete: [key].into() },
+            None => Batch { put: [(key, json(field(form, "value")?))].into(), delete: [].into() },
+        };
+        Ok(Request::Write { table, batch })
+    })
+    .await
+}
+
+/// `POST /types/radio`: sends a message under the name of the browser's user.
+pub(crate) async fn radio(State(state): State<AppState>, form: FormRequest) -> Response {
+    change(&state, &form, |fields| {
+        let sender = me::of(form.headers()).unwrap_or_else(|| "guest".to_owned());
+        let text = field(fields, "text")?.to_owned();
+        Ok(Request::Send { room: RADIO.to_owned(), sender, text, reply_to: None })
+    })
+    .await
+}
+
+/// `POST /types/names`: registers a name for dispatch, or releases it.
+pub(crate) async fn names(State(state): State<AppState>, form: FormRequest) -> Response {
+    change(&state, &form, |form| {
+        let name = named(form, "name", "registration")?;
+        Ok(match form.get("release") {
+            Some(_) => Request::Release { name },
+            None => Request::Register { name, value: json(field(form, "value")?) },
+        })
+    })
+    .await
+}
+
+/// Makes the request of a form, and returns the response to it.
+async fn change(
+    state: &AppState,
+    form: &FormRequest,
+    request: impl FnOnce(&FormBody) -> Result<Request, Problem>,
+) -> Response {
+    let outcome = match form.fields().and_then(request).and_then(|asked| Ok((asked, form.key()?))) {
+        Ok((request, key)) => state.types.perform(IdempotencyKey(key), request).await,
+        Err(problem) => Err(problem),
+    };
+    answer(state, form.headers(), None, outcome.map(|()| CommandResult::default())).await
+}
+
+fn field<'a>(form: &'a FormBody, field: &str) -> Result<&'a str, Problem> {
+    form.get(field).ok_or_else(|| {
+        Problem::not_allowed("no_field", format!("{field} is missing; nothing was changed"))
+    })
+}
+
+fn named(form: &FormBody, from: &str, what: &str) -> Result<String, Problem> {
+    name::parse(what, field(form, from)?)
+}
+
+/// Returns the bytes of a JSON value; a text that is no JSON is taken as one of its strings.
+fn json(text: &str) -> Vec<u8> {
+    let value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    serde_json::Value::to_string(&value).into_bytes()
+}

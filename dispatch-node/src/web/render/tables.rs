@@ -1,0 +1,459 @@
+//! The tables of the library's types: a row for each counter, element, key, message and so on, and a
+//! cell for each city. Each row is a fragment, like those of heroes.
+//!
+//! Invariant: a cell shows what the city itself holds, and is marked if that differs from what most
+//! cities hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+
+use gossip::types::room::Message;
+use gossip::types::{counter, names, presence, registers, room};
+use gossip::{NodeName, Stamp};
+use shared::{Entry, Value};
+
+use crate::model::node_state::NodeStatus;
+use crate::model::rows::RowState;
+use crate::model::tables::{Row, Title, TypeTable, worst};
+use crate::model::view::View;
+use crate::text::{folded, grouped, title};
+use crate::web::page_query::{PageQuery, Show};
+use crate::web::render::heroes::{Chip, Column, Foot, columns_of};
+use crate::web::render::html::html;
+use crate::web::render::wording::moment;
+
+/// The number of characters of a value that a cell shows.
+const VALUE_CHARS_MAX: usize = 80;
+/// The number of explanations in one row.
+const REASONS_MAX: usize = 3;
+
+/// The links to all tables.
+#[derive(Debug, Template)]
+#[template(path = "tables_nav.html", whitespace = "minimize")]
+struct Nav {
+    links: Vec<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    label: &'static str,
+    href: String,
+    on: bool,
+    /// The number of rows that differ; empty if none does.
+    differing: String,
+}
+
+/// Renders the links to all tables.
+pub(crate) fn nav(view: &View, query: &PageQuery) -> String {
+    let link = |table: Option<TypeTable>| {
+        let differences = match table {
+            None => view.status.differences,
+            Some(table) => view.status.table_differences.get(&table).copied().unwrap_or_default(),
+        };
+        let kept = PageQuery { still: query.still, ..PageQuery::default() };
+        Link {
+            label: table.map_or("Heroes", TypeTable::label),
+            // The page is loaded again, so it is scrolled to the table.
+            href: PageQuery { table, ..kept }.href() + "#table-title",
+            on: query.table == table,
+            differing: if differences == 0 { String::new() } else { grouped(differences as u64) },
+        }
+    };
+    let tables = [None].into_iter().chain(TypeTable::ALL.map(Some));
+    html(&Nav { links: tables.map(link).collect() })
+}
+
+/// The filters.
+#[derive(Debug, Template)]
+#[template(path = "tables_chips.html")]
+struct Chips {
+    label: &'static str,
+    chips: Vec<Chip>,
+}
+
+/// The names of the columns.
+#[derive(Debug, Template)]
+#[template(path = "tables_columns.html", whitespace = "minimize")]
+struct Columns {
+    first: &'static str,
+    columns: Vec<Column>,
+}
+
+/// One row.
+#[derive(Debug, Template)]
+#[template(path = "tables_row.html", whitespace = "minimize")]
+struct RowHtml<'a> {
+    id: String,
+    heading: String,
+    detail: String,
+    columns: &'a [Column],
+    /// The common value, if all cities hold the same.
+    agreed: Option<String>,
+    cells: Vec<Cell>,
+    state: &'static str,
+    /// `warn`, `bad`, or nothing.
+    tone: &'static str,
+    reasons: Vec<String>,
+}
+
+/// What one city holds.
+#[derive(Debug)]
+struct Cell {
+    text: Option<String>,
+    differs: bool,
+}
+
+/// The row of an empty table.
+#[derive(Debug, Template)]
+#[template(path = "tables_empty.html", whitespace = "minimize")]
+struct Empty {
+    width: usize,
+    text: &'static str,
+    hint: &'static str,
+}
+
+/// The rows of one title, which are shown as one.
+struct Group<'a> {
+    title: &'a Title,
+    rows: Vec<&'a Arc<Row>>,
+    state: RowState,
+}
+
+/// A window of the groups of a table.
+pub(crate) struct Selection<'a> {
+    table: TypeTable,
+    groups: Vec<Group<'a>>,
+    counts: [usize; 2],
+    first: usize,
+    matching: usize,
+    page: usize,
+}
+
+/// Selects the rows to show.
+pub(crate) fn select<'a>(view: &'a View, table: TypeTable, query: &PageQuery) -> Selection<'a> {
+    let all = groups(view, table);
+    let is_differing = |group: &Group<'_>| group.state.differs();
+    let counts = [all.len(), all.iter().filter(|group| is_differing(group)).count()];
+    let search = folded(&query.search);
+    let fits = |group: &Group<'_>| {
+        (query.show != Show::Differing || is_differing(group))
+            && (search.is_empty() || {
+                let (heading, detail) = described(view, table, group);
+                folded(&heading).contains(&search) || folded(&detail).contains(&search)
+            })
+    };
+    let mut groups: Vec<Group<'_>> = all.into_iter().filter(fits).collect();
+    let (matching, per_page) = (groups.len(), query.rows());
+    let page = query.page.min(matching.saturating_sub(1) / per_page);
+    let first = page * per_page;
+    groups.drain(..first);
+    groups.truncate(per_page);
+    Selection { table, groups, counts, first, matching, page }
+}
+
+/// Returns the groups of a table that anybody may look for: without those that are deleted
+/// everywhere.
+fn groups(view: &View, table: TypeTable) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for row in view.tables.rows(table) {
+        let state = row.pattern.state(&view.counted);
+        match groups.last_mut() {
+            // Each message is a row of its own.
+            Some(group) if group.title == &row.name && table != TypeTable::Radio => {
+                group.state = worst([group.state, state].into_iter());
+                group.rows.push(row);
+            }
+            Some(_) | None => groups.push(Group { title: &row.name, rows: vec![row], state }),
+        }
+    }
+    groups.retain(|group| {
+        let mut columns = (0..view.cities.len()).map(|city| value(table, group, city));
+        group.state.differs() || columns.any(|value| value.is_some())
+    });
+    if table == TypeTable::Radio {
+        groups.sort_by_key(|group| std::cmp::Reverse(newest(group).map(|entry| entry.stamp)));
+    }
+    groups
+}
+
+/// Renders the filters.
+pub(crate) fn chips(query: &PageQuery, selection: &Selection<'_>) -> String {
+    let [all, differing] = selection.counts;
+    let chip = |show: Show, count: usize| Chip {
+        label: show.label(),
+        count: grouped(count as u64),
+        href: PageQuery { show, page: 0, ..query.clone() }.href(),
+        on: (show == Show::Differing) == (query.show == Show::Differing),
+    };
+    let chips = vec![chip(Show::All, all), chip(Show::Differing, differing)];
+    html(&Chips { label: selection.table.label(), chips })
+}
+
+/// Renders the head of the table.
+pub(crate) fn columns(view: &View, table: TypeTable) -> String {
+    let first = match table {
+        TypeTable::Counters => "Counter",
+        TypeTable::Sets => "Element",
+        TypeTable::Tables => "Key",
+        TypeTable::Radio => "Message",
+        TypeTable::Presence => "Who",
+        TypeTable::Names => "Name",
+    };
+    html(&Columns { first, columns: columns_of(view) })
+}
+
+/// Renders the foot of the table.
+pub(crate) fn foot(query: &PageQuery, selection: &Selection<'_>) -> String {
+    let Selection { groups, first, matching, page, .. } = selection;
+    html(&Foot::of(query, "the table", groups.len(), *first, *matching, *page))
+}
+
+/// Renders the items of the table's body, with their ids.
+pub(crate) fn rows(
+    view: &View,
+    query: &PageQuery,
+    selection: &Selection<'_>,
+) -> Vec<(Arc<str>, Arc<str>)> {
+    let columns = columns_of(view);
+    if selection.groups.is_empty() {
+        let (text, hint) = nothing(selection.table, query);
+        let empty = Empty { width: columns.len() + 2, text, hint };
+        return vec![("table-empty".into(), html(&empty).into())];
+    }
+    let row = |group: &Group<'_>| {
+        let id = format!("r-{}", group.rows[0].id);
+        let html = html(&row(view, selection.table, group, &columns, id.clone()));
+        (id.into(), html.into())
+    };
+    selection.groups.iter().map(row).collect()
+}
+
+fn nothing(table: TypeTable, query: &PageQuery) -> (&'static str, &'static str) {
+    if !query.search.is_empty() {
+        return ("Nothing matches this search.", "");
+    }
+    if query.show == Show::Differing {
+        return ("All cities agree.", "");
+    }
+    match table {
+        TypeTable::Counters => ("Nothing was counted yet.", "Create a hero, or add to a counter."),
+        TypeTable::Sets => ("There are no sets yet.", "Add an element to one."),
+        TypeTable::Tables => ("There are no tables yet.", "Set a key of one."),
+        TypeTable::Radio => ("There are no messages yet.", "Say something."),
+        TypeTable::Presence => ("No page or client is present.", "Each open page is tracked."),
+        TypeTable::Names => ("No name is held.", "Register one."),
+    }
+}
+
+fn row<'a>(
+    view: &View,
+    table: TypeTable,
+    group: &Group<'_>,
+    columns: &'a [Column],
+    id: String,
+) -> RowHtml<'a> {
+    let held: Vec<Vec<Option<Stamp>>> = (0..view.cities.len())
+        .map(|city| group.rows.iter().map(|row| stamp_at(row, city)).collect())
+        .collect();
+    let holders = |stamps: &Vec<Option<Stamp>>| held.iter().filter(|held| *held == stamps).count();
+    // Cells are marked by their difference from what most cities hold.
+    let reference =
+        held.iter().max_by_key(|stamps| (holders(stamps), stamps.iter().max())).cloned();
+    let cells: Vec<Cell> = (0..view.cities.len())
+        .map(|city| Cell {
+            text: value(table, group, city),
+            differs: view.counted[city] && Some(&held[city]) != reference.as_ref(),
+        })
+        .collect();
+    let all_same = cells.iter().all(|cell| !cell.differs);
+    let is_fresh = columns.iter().all(|column| !column.stale) && view.counted.iter().all(|is| *is);
+    let (state, tone) = match group.state {
+        RowState::Agreed => ("Agreed", ""),
+        RowState::Terminated => ("Deleted", ""),
+        RowState::OnlyCopy => ("Only copy", "bad"),
+        RowState::DeletePending => ("Delete pending", "warn"),
+        RowState::Differs => ("Differs", "warn"),
+    };
+    let (heading, detail) = described(view, table, group);
+    RowHtml {
+        id,
+        heading,
+        detail,
+        columns,
+        agreed: cells.first().and_then(|cell| cell.text.clone()).filter(|_| all_same && is_fresh),
+        cells,
+        state,
+        tone,
+        reasons: if group.state.differs() { reasons(view, table, group) } else { Vec::new() },
+    }
+}
+
+/// Returns the heading of a row, and what is said of it below.
+fn described(view: &View, table: TypeTable, group: &Group<'_>) -> (String, String) {
+    let Title { group: of, member } = group.title;
+    match table {
+        TypeTable::Counters => (of.to_string(), shares(group)),
+        TypeTable::Sets => (member.to_string(), format!("in {of}")),
+        TypeTable::Tables => (member.to_string(), format!("in {of}")),
+        TypeTable::Names => (member.to_string(), String::new()),
+        TypeTable::Presence => (member.to_string(), tracked(view, group)),
+        TypeTable::Radio => match newest(group).and_then(|entry| message(entry)) {
+            Some(Message { sender, text, stamp, reply_to }) => {
+                let (at, node) = (moment(stamp.hlc.wall), title(stamp.origin.node));
+                let replies = if reply_to.is_some() { ", a reply" } else { "" };
+                (format!("{sender}: {text}"), format!("{at} at {node}, in {of}{replies}"))
+            }
+            None => (of.to_string(), String::new()),
+        },
+    }
+}
+
+/// Describes what each node has added to a counter.
+fn shares(group: &Group<'_>) -> String {
+    let mut shares: BTreeMap<NodeName, i128> = BTreeMap::new();
+    for row in &group.rows {
+        let entries = row.own.iter().chain(row.cells.iter().flatten());
+        if let Some(entry) = entries.max_by_key(|entry| entry.rank()) {
+            *shares.entry(entry.stamp.origin.node).or_default() += shard(entry);
+        }
+    }
+    let shares = shares.into_iter().map(|(node, share)| format!("{} {share}", title(node)));
+    shares.collect::<Vec<_>>().join(", ")
+}
+
+/// Describes where somebody is tracked.
+fn tracked(view: &View, group: &Group<'_>) -> String {
+    let owners = group.rows.iter().filter_map(|row| {
+        let entries = row.own.iter().chain(row.cells.iter().flatten());
+        let newest = entries.max_by_key(|entry| entry.rank())?;
+        content(newest, &group.title.member).map(|_| newest.stamp.origin)
+    });
+    let mut places: BTreeMap<(NodeName, bool), usize> = BTreeMap::new();
+    for owner in owners {
+        let mut nodes = view.cities.iter().chain([&view.dispatch]);
+        let is_up = nodes.any(|node| {
+            node.name == owner.node
+                && node.incarnation == Some(owner.incarnation)
+                && node.status == NodeStatus::Up
+        });
+        *places.entry((owner.node, is_up)).or_default() += 1;
+    }
+    let places = places.into_iter().map(|((node, is_up), count)| {
+        let hidden = if is_up { "" } else { " (out of reach, so hidden)" };
+        match count {
+            1 => format!("at {}{hidden}", title(node)),
+            _ => format!("{count} at {}{hidden}", title(node)),
+        }
+    });
+    let places: Vec<String> = places.collect();
+    let places = if places.is_empty() { "gone".to_owned() } else { places.join(", ") };
+    format!("{places}, in {}", group.title.group)
+}
+
+/// Returns the text of what one city holds; `None` if it holds nothing.
+fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
+    let held = || group.rows.iter().filter_map(|row| row.cells[city].as_deref());
+    match table {
+        TypeTable::Counters => {
+            let mut shards = held().map(shard).peekable();
+            shards.peek()?;
+            Some(shards.sum::<i128>().to_string())
+        }
+        TypeTable::Sets => held().any(|entry| !entry.is_tombstone()).then(|| "present".to_owned()),
+        TypeTable::Radio => held().next().map(|_| "received".to_owned()),
+        TypeTable::Presence => {
+            let metas = held().filter_map(|entry| content(entry, &group.title.member));
+            let shown = |meta: Vec<u8>| match meta.as_slice() {
+                b"null" => "present".to_owned(),
+                meta => shortened(meta),
+            };
+            let metas: Vec<String> = metas.map(shown).collect();
+            (!metas.is_empty()).then(|| metas.join(", "))
+        }
+        TypeTable::Tables => held().find_map(|entry| {
+            let (_, _, value) = registers::decode(record(entry)?)?;
+            Some(shortened(value))
+        }),
+        TypeTable::Names => held().find_map(|entry| {
+            let (_, held) = names::decode(record(entry)?, entry.stamp)?;
+            Some(format!("{}: {}", title(held.owner.node), shortened(&held.value)))
+        }),
+    }
+}
+
+/// Explains why the cities differ: which writes some of them have not received.
+fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
+    let reason = |row: &&Arc<Row>| {
+        let newest = row.own.iter().chain(row.cells.iter().flatten());
+        let newest = newest.max_by_key(|entry| entry.rank())?;
+        let lacks =
+            |city: &usize| view.counted[*city] && stamp_at(row, *city) != Some(newest.stamp);
+        let lacking: Vec<usize> = (0..view.cities.len()).filter(lacks).collect();
+        let first = *lacking.first()?;
+        let names: Vec<String> =
+            lacking.iter().map(|city| title(view.cities[*city].name)).collect();
+        let (has, of) = (if names.len() == 1 { "has" } else { "have" }, newest.stamp);
+        let what = match table {
+            TypeTable::Counters => {
+                let before = row.cells[first].as_deref().map_or(0, shard);
+                format!("{:+}", shard(newest) - before)
+            }
+            TypeTable::Radio => "the message".to_owned(),
+            TypeTable::Sets | TypeTable::Tables | TypeTable::Presence | TypeTable::Names
+                if newest.is_tombstone() =>
+            {
+                "the deletion".to_owned()
+            }
+            TypeTable::Sets => "the addition".to_owned(),
+            TypeTable::Tables | TypeTable::Presence | TypeTable::Names => {
+                "the later write".to_owned()
+            }
+        };
+        let (node, at) = (title(of.origin.node), moment(of.hlc.wall));
+        Some(format!("{} {has} not received {what} of {node}, {at}", names.join(" and ")))
+    };
+    group.rows.iter().filter_map(reason).take(REASONS_MAX).collect()
+}
+
+fn stamp_at(row: &Row, city: usize) -> Option<Stamp> {
+    row.cells[city].as_ref().map(|entry| entry.stamp)
+}
+
+fn newest<'a>(group: &Group<'a>) -> Option<&'a Arc<Entry>> {
+    let entries =
+        group.rows.iter().flat_map(|row| row.own.iter().chain(row.cells.iter().flatten()));
+    entries.max_by_key(|entry| entry.rank())
+}
+
+fn record(entry: &Entry) -> Option<&[u8]> {
+    match &entry.value {
+        Value::Record(bytes) => Some(bytes),
+        Value::Live(_) | Value::Tombstone | Value::Unset => None,
+    }
+}
+
+/// Returns the value of a shard of a counter.
+fn shard(entry: &Entry) -> i128 {
+    record(entry).and_then(counter::decode).map_or(0, |(_, value)| value)
+}
+
+fn message(entry: &Entry) -> Option<Message> {
+    room::decode(record(entry)?, entry.stamp).map(|(_, message)| message)
+}
+
+/// Returns what is known of `key`, if the place is its.
+fn content(entry: &Entry, key: &str) -> Option<Vec<u8>> {
+    let (_, content) = presence::decode(record(entry)?)?;
+    content.filter(|(held, ..)| held == key).map(|(_, meta, _)| meta)
+}
+
+/// Returns the start of a value as text.
+fn shortened(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
