@@ -34,6 +34,11 @@ pub struct Node {
     pub name: String,
     #[cfg_attr(feature = "schema", schema(value_type = Role))]
     pub role: String,
+    /// The address at which dispatch reaches the node, as HOST:PORT; null for dispatch itself.
+    // A dispatch of an older version omits the field.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true, example = "127.0.0.1:4901"))]
+    pub address: Option<String>,
     #[cfg_attr(feature = "schema", schema(value_type = Reached))]
     pub status: String,
     /// The incarnation of the node; null if it was never observed.

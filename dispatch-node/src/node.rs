@@ -57,6 +57,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let (handle_to_types, types) = Cluster::new(handle.commands());
         let settings = Settings {
             cities,
+            addresses: cluster.addresses.clone(),
             guard: options.access.guard(tokens, options.listen, encrypted),
             cluster: handle_to_types,
             launcher: LauncherClient::of(options.launcher),

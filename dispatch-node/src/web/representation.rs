@@ -3,6 +3,7 @@
 //! Invariant: the API and the live socket for programs return the same data for the same view,
 //! since both are converted here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,20 +88,23 @@ pub(crate) fn city(name: NodeName) -> City {
     City { city: name.to_string() }
 }
 
-pub(crate) fn cluster(view: &View) -> Cluster {
-    let cities = view.cities.iter().map(|city| node(city, "city"));
+/// Returns the nodes, with the addresses at which dispatch reaches them.
+pub(crate) fn cluster(view: &View, addresses: &BTreeMap<NodeName, String>) -> Cluster {
+    let described = |state: &NodeState, role| node(state, role, addresses.get(&state.name));
+    let cities = view.cities.iter().map(|city| described(city, "city"));
     Cluster {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        nodes: cities.chain([node(&view.dispatch, "dispatch")]).collect(),
+        nodes: cities.chain([described(&view.dispatch, "dispatch")]).collect(),
     }
 }
 
-fn node(node: &NodeState, role: &str) -> Node {
+fn node(node: &NodeState, role: &str, address: Option<&String>) -> Node {
     let vector = node.vector.iter();
     let marks = node.vector.marks();
     Node {
         name: node.name.to_string(),
         role: role.to_owned(),
+        address: address.cloned(),
         status: node.status.as_str().to_owned(),
         incarnation: node.incarnation.map(|incarnation| incarnation.number()),
         crashes: node.crashes,

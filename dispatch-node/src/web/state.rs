@@ -1,5 +1,6 @@
 //! The application state: the services used by handlers, and the settings to build them from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -24,6 +25,8 @@ pub(crate) struct AppState {
     pub(crate) dispatch: DispatchHandle,
     /// The names and limits of this cluster, for parsing input.
     pub(crate) domain: Domain,
+    /// The addresses at which dispatch reaches the cities.
+    pub(crate) addresses: Addresses,
     /// The client that restarts cities.
     pub(crate) launcher: LauncherClient,
     /// The runner of scenarios.
@@ -44,10 +47,16 @@ pub(crate) struct AppState {
     pub(crate) stop: CancellationToken,
 }
 
+/// The addresses at which dispatch reaches the other nodes, as HOST:PORT.
+#[derive(Clone)]
+pub(crate) struct Addresses(pub(crate) Arc<BTreeMap<NodeName, String>>);
+
 /// The settings of the web part.
 pub struct Settings {
     /// The cities, in the order of the columns on the page.
     pub cities: Vec<NodeName>,
+    /// The addresses at which dispatch reaches the other nodes, as HOST:PORT.
+    pub addresses: BTreeMap<NodeName, String>,
     /// The access control.
     pub guard: Guard,
     /// The handle to the library's types.
@@ -78,7 +87,7 @@ impl AppState {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { cities, guard, cluster, launcher, unsafe_for, limits } = settings;
+        let Settings { cities, addresses, guard, cluster, launcher, unsafe_for, limits } = settings;
         let domain = Domain::new(cities, limits.name_chars);
         let scenarios =
             ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
@@ -97,6 +106,7 @@ impl AppState {
         Self {
             dispatch,
             domain,
+            addresses: Addresses(addresses.into()),
             launcher,
             scenarios,
             broadcaster,
@@ -119,6 +129,12 @@ impl FromRef<AppState> for DispatchHandle {
 impl FromRef<AppState> for Domain {
     fn from_ref(state: &AppState) -> Self {
         state.domain.clone()
+    }
+}
+
+impl FromRef<AppState> for Addresses {
+    fn from_ref(state: &AppState) -> Self {
+        state.addresses.clone()
     }
 }
 

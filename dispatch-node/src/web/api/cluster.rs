@@ -11,6 +11,7 @@ use crate::web::error::Problem;
 use crate::web::extract::list::Limit;
 use crate::web::extract::parameters::Since;
 use crate::web::representation;
+use crate::web::state::Addresses;
 
 /// All nodes
 #[utoipa::path(
@@ -22,8 +23,9 @@ use crate::web::representation;
 )]
 pub(crate) async fn cluster(
     State(dispatch): State<DispatchHandle>,
+    State(Addresses(addresses)): State<Addresses>,
 ) -> Result<Json<Cluster>, Problem> {
-    Ok(Json(representation::cluster(&*dispatch.now().await?)))
+    Ok(Json(representation::cluster(&*dispatch.now().await?, &addresses)))
 }
 
 /// Agreement of all nodes

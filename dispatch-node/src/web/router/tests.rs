@@ -3,6 +3,7 @@
 mod allowed_origins;
 mod forms;
 mod hosts;
+mod nodes;
 mod sign_in;
 mod static_files;
 
@@ -106,6 +107,7 @@ impl Site {
         let (cluster, _types) = Cluster::new(handle.commands());
         let settings = Settings {
             cities: THREE.map(name).to_vec(),
+            addresses: [(name("gotham"), "127.0.0.1:4901".to_owned())].into(),
             guard: Guard::new(access),
             cluster,
             launcher: LauncherClient::of(None),
