@@ -7,12 +7,12 @@ use clap::CommandFactory as _;
 
 use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Heroes, Node, Verdict};
 use scenario::span;
-use serde::Serialize;
-use superhero::{Answer, Api, Page, Pages, Stopwatch};
+use superhero::{Answer, Api, Pages, Stopwatch};
 
 use crate::options::{Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at};
+use crate::printer::Printer;
 use crate::{doctor, load, play, watch};
 
 /// The interval between two requests for the verdict.
@@ -105,12 +105,6 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Printer {
-    out: Output,
-    json: bool,
-}
-
 const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLLING", "HEALTH"];
 const NODE: [&str; 9] = [
     "NODE",
@@ -130,76 +124,6 @@ const ACCEPTED: [&str; 2] = ["UNTIL", "NODES"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
 impl Printer {
-    fn table<T>(
-        self,
-        answer: &Answer<T>,
-        headings: &[&str],
-        rows: impl Fn(&T) -> Vec<Vec<String>>,
-    ) -> Result<(), Failure> {
-        if self.json {
-            self.out.json(&answer.body)
-        } else {
-            self.out.table(headings, &rows(&answer.value))
-        }
-    }
-
-    /// Prints the items of all pages, each page when it has arrived. Only the columns of a terminal
-    /// need all rows at once, to be aligned.
-    fn pages<T: Page>(
-        self,
-        pages: Pages<T>,
-        headings: &[&str],
-        row: impl Fn(&T::Item) -> Vec<String>,
-    ) -> Result<(), Failure> {
-        if self.json {
-            return self.json_pages(pages);
-        }
-        let mut all = Vec::new();
-        for page in pages {
-            let rows: Vec<_> = page?.take_items().iter().map(&row).collect();
-            if self.out.is_terminal() {
-                all.extend(rows);
-            } else {
-                self.out.table(headings, &rows)?;
-            }
-        }
-        if self.out.is_terminal() { self.out.table(headings, &all) } else { Ok(()) }
-    }
-
-    /// Prints all pages as the one response that they are the parts of.
-    fn json_pages<T: Page>(self, pages: Pages<T>) -> Result<(), Failure> {
-        // The list is the last field that contains brackets.
-        let ends = |page: &T| {
-            let empty = json(page);
-            empty.rsplit_once("[]").map(|(head, tail)| (format!("{head}["), format!("]{tail}")))
-        };
-        let (mut tail, mut is_first) = (None, true);
-        for page in pages {
-            let mut page = page?;
-            let items = page.take_items();
-            let (head, end) = ends(&page).expect("a page is a list");
-            let mut part = if tail.is_none() { head } else { String::new() };
-            for item in &items {
-                if !std::mem::take(&mut is_first) {
-                    part.push(',');
-                }
-                part.push_str(&json(item));
-            }
-            self.out.json_part(&part)?;
-            tail = Some(end);
-        }
-        self.out.json(&tail.unwrap_or_default())
-    }
-
-    fn one<T>(
-        self,
-        answer: &Answer<T>,
-        headings: &[&str],
-        row: impl Fn(&T) -> Vec<String>,
-    ) -> Result<(), Failure> {
-        self.table(answer, headings, |value| vec![row(value)])
-    }
-
     fn city(self, answer: &Answer<City>) -> Result<(), Failure> {
         self.one(answer, &["CITY"], |city| vec![city.city.clone()])
     }
@@ -246,10 +170,6 @@ impl Printer {
             hero.health.to_string(),
         ]
     }
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
 fn yes(holds: bool) -> String {

@@ -7,6 +7,7 @@ mod options;
 mod outage;
 mod output;
 mod play;
+mod printer;
 mod table;
 mod watch;
 
