@@ -1,4 +1,4 @@
-//! A connection to dispatch for a WebSocket, encrypted or not.
+//! A connection to a node for a WebSocket, encrypted or not.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -16,6 +16,8 @@ impl<T: Read + Write> Connection for T {}
 pub struct Opened {
     /// The connection.
     pub connection: Box<dyn Connection>,
+    /// The TCP stream below it, to change its timeouts. At first, both are [`REQUEST_TIMEOUT`].
+    pub stream: TcpStream,
     /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -23,15 +25,17 @@ pub struct Opened {
 /// Opens a connection to dispatch.
 pub(crate) fn open(address: &Address, access: &Access) -> Result<Opened, Error> {
     let no_answer = |why: String| Error::NoAnswer { url: address.url().to_owned(), why };
-    let stream = connect(&address.host_and_port()).map_err(|error| no_answer(error.to_string()))?;
+    let failed = |error: io::Error| no_answer(error.to_string());
+    let tcp = connect(&address.host_and_port()).map_err(failed)?;
+    let stream = tcp.try_clone().map_err(failed)?;
     let connection: Box<dyn Connection> = if address.is_encrypted() {
-        Box::new(access.encrypt(address.host(), stream).map_err(no_answer)?)
+        Box::new(access.encrypt(address.host(), tcp).map_err(no_answer)?)
     } else {
-        Box::new(stream)
+        Box::new(tcp)
     };
     let token = access.token.iter();
     let headers = token.map(|token| ("authorization", format!("Bearer {token}"))).collect();
-    Ok(Opened { connection, headers })
+    Ok(Opened { connection, stream, headers })
 }
 
 /// Connects to the first of the host's addresses that accepts.

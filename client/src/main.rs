@@ -8,6 +8,7 @@ mod outage;
 mod output;
 mod play;
 mod printer;
+mod socket;
 mod table;
 mod watch;
 

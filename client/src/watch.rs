@@ -1,28 +1,14 @@
 //! `superhero watch`: changes of the cluster, from dispatch's live socket.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-use std::{io, thread};
 
 use serde::Deserialize;
-use tungstenite::client::IntoClientRequest as _;
-use tungstenite::error::{Error as SocketError, ProtocolError};
-use tungstenite::handshake::client::Response as Refusal;
-use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{HandshakeError, Message, WebSocket};
 
 use api_types::{Event, Fault, Gossip, Verdict};
-use superhero::{Api, Connection, Error, Opened, Problem, REQUEST_TIMEOUT};
+use superhero::{Api, REQUEST_TIMEOUT};
 
-use crate::output::{Failure, Output, at, note};
-
-/// The largest frame that is read.
-const FRAME_BYTES_MAX: usize = 16 << 20;
-
-/// The pause before the first attempt to reconnect. Each further pause is twice as long, up to
-/// [`PAUSE_MAX`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+use crate::output::{Failure, Output, at};
+use crate::socket::Endpoint;
 
 /// A frame of the live socket. Unknown kinds are ignored, since a newer dispatch may send more.
 #[derive(Deserialize)]
@@ -39,126 +25,19 @@ struct Frame {
 /// Prints a line for each change, or with `json` the frames as received, until the pipe closes.
 /// Reconnects when the connection is lost.
 pub(crate) fn watch(api: &Api, out: Output, json: bool) -> Result<(), Failure> {
-    let mut socket = open(api)?;
     let mut printed = Printed::default();
-    loop {
-        let lost = follow(api, socket, out, json, &mut printed)?;
-        note(&format!("{lost}; reconnecting"));
-        socket = reconnect(api)?;
-        note("reconnected");
-        printed.is_resumed = true;
-    }
-}
-
-/// Prints the frames of one socket until it is lost. Returns the reason.
-fn follow(
-    api: &Api,
-    mut socket: WebSocket<Box<dyn Connection>>,
-    out: Output,
-    json: bool,
-    printed: &mut Printed,
-) -> Result<Error, Failure> {
-    loop {
-        match socket.read() {
-            Ok(Message::Text(text)) if json => out.json(&text)?,
-            Ok(Message::Text(text)) => {
-                let frame: Frame = serde_json::from_str(&text)
-                    .map_err(|error| not_dispatch(api, error.to_string()))?;
-                for line in printed.changes(frame, out) {
-                    out.parts(&line)?;
-                }
-            }
-            Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-            Ok(Message::Close(why)) => {
-                let why =
-                    why.map_or_else(|| "connection closed".into(), |why| why.reason.to_string());
-                return Ok(no_answer(api, why));
-            }
-            Err(error) => {
-                let error = failed(api, error);
-                return if error.is_temporary() { Ok(error) } else { Err(error.into()) };
-            }
+    let live = Endpoint { api, path: "/live?as=data".to_owned(), silence: REQUEST_TIMEOUT };
+    live.follow(|text, is_resumed| {
+        printed.is_resumed |= is_resumed;
+        if json {
+            return out.json(text);
         }
-    }
-}
-
-/// Connects again, until dispatch accepts or refuses for a reason that does not pass.
-fn reconnect(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Error> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        thread::sleep(pause);
-        match open(api) {
-            Err(error) if error.is_temporary() => pause = PAUSE_MAX.min(pause * 2),
-            result => return result,
+        let frame: Frame = live.parsed(text)?;
+        for line in printed.changes(frame, out) {
+            out.parts(&line)?;
         }
-    }
-}
-
-fn open(api: &Api) -> Result<WebSocket<Box<dyn Connection>>, Error> {
-    let Opened { connection, headers } = api.connect()?;
-    let url = format!("ws://{}/live?as=data", api.authority());
-    let mut request =
-        url.into_client_request().map_err(|error| not_dispatch(api, error.to_string()))?;
-    for (name, value) in headers {
-        let value = value.parse().map_err(|_| not_dispatch(api, "invalid token".into()))?;
-        request.headers_mut().insert(name, value);
-    }
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX));
-    match tungstenite::client::client_with_config(request, connection, Some(config)) {
-        Ok((socket, _)) => Ok(socket),
-        Err(HandshakeError::Failure(error)) => Err(failed(api, error)),
-        // The socket has a timeout, which ends a handshake in the middle.
-        Err(HandshakeError::Interrupted(_)) => Err(no_answer(api, silence())),
-    }
-}
-
-fn no_answer(api: &Api, why: String) -> Error {
-    Error::NoAnswer { url: api.url().to_owned(), why }
-}
-
-fn not_dispatch(api: &Api, why: String) -> Error {
-    Error::NotDispatch { url: api.url().to_owned(), why }
-}
-
-fn silence() -> String {
-    format!("no frame for {} s", REQUEST_TIMEOUT.as_secs())
-}
-
-/// Returns the reason why a socket failed.
-fn failed(api: &Api, error: SocketError) -> Error {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors are of the protocol")]
-    match error {
-        SocketError::Http(refusal) => refused(api, &refusal),
-        SocketError::Io(error) => {
-            let is_silent =
-                matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-            if is_silent {
-                return no_answer(api, silence());
-            }
-            api.connection_error(&error)
-        }
-        error @ (SocketError::ConnectionClosed
-        | SocketError::AlreadyClosed
-        | SocketError::Protocol(
-            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete,
-        )) => no_answer(api, error.to_string()),
-        error => not_dispatch(api, error.to_string()),
-    }
-}
-
-/// Returns the reason why the handshake was refused.
-fn refused(api: &Api, refusal: &Refusal) -> Error {
-    let status = refusal.status();
-    let body = refusal.body().as_deref().unwrap_or_default();
-    match serde_json::from_slice::<Problem>(body) {
-        Ok(Problem { kind, detail }) => Error::Refused { status: status.as_u16(), kind, detail },
-        Err(_) if status.is_server_error() => {
-            no_answer(api, format!("status {status} without a problem document"))
-        }
-        Err(_) => not_dispatch(api, format!("dispatch refused the live socket: {status}")),
-    }
+        Ok(())
+    })
 }
 
 /// The state as last printed.
