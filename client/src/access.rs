@@ -1,4 +1,4 @@
-//! Credentials for a dispatch on another machine: a token, and the CA certificates to trust.
+//! Credentials for a node on another machine: a token, and the CA certificates to trust.
 //!
 //! Invariant: without CA certificates there is no encrypted connection. The system's own roots are
 //! never used.

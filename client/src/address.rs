@@ -1,4 +1,4 @@
-//! The URL of a dispatch: `http://HOST:PORT` or `https://HOST:PORT`.
+//! The URL of a node: `http://HOST:PORT` or `https://HOST:PORT`.
 //!
 //! Invariant: a token is never sent in clear text to another machine.
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 /// The longest part of an invalid URL that an error repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// The URL of a dispatch.
+/// The URL of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     url: String,

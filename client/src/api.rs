@@ -1,4 +1,6 @@
-//! The calls of dispatch's HTTP API.
+//! The calls of dispatch's HTTP API, and of every node's [replicated types](types).
+
+pub(crate) mod types;
 
 use std::io;
 use std::time::Duration;
@@ -30,7 +32,7 @@ pub struct Answer<T> {
     pub body: String,
 }
 
-/// A client for the dispatch at one URL.
+/// A client for the node at one URL: dispatch, or for the replicated types any other.
 ///
 /// Each call opens its own connection, unless the client is [`kept`](Self::kept). Every call
 /// returns an [`Error`] if there is no usable response or the request is refused. A call whose
@@ -58,6 +60,24 @@ impl Api {
     /// [`Error::Address`]
     pub fn with(url: &str, access: Access) -> Result<Self, Error> {
         Ok(Self { http: Http::new(Address::parse(url, &access)?, access) })
+    }
+
+    /// Returns a client for the node at this URL, with the credentials of this one.
+    ///
+    /// # Errors
+    /// [`Error::Address`]
+    pub fn at(&self, url: &str) -> Result<Self, Error> {
+        Self::with(url, self.http.access().clone())
+    }
+
+    /// Returns a client for the node at `HOST:PORT`, with the scheme and the credentials of this
+    /// one.
+    ///
+    /// # Errors
+    /// [`Error::Address`]
+    pub fn at_address(&self, address: &str) -> Result<Self, Error> {
+        let scheme = if self.http.address().is_encrypted() { "https" } else { "http" };
+        self.at(&format!("{scheme}://{address}"))
     }
 
     /// Returns a client that keeps its connection open for the next call.
@@ -89,7 +109,7 @@ impl Api {
         self.http.connection_error(error)
     }
 
-    /// Returns the URL of dispatch, without a trailing slash.
+    /// Returns the URL of the node, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> &str {
         self.http.address().url()
@@ -187,6 +207,11 @@ impl Api {
     /// Returns the state of every node.
     pub fn cluster(&self) -> Result<Answer<Cluster>, Error> {
         self.get("/cluster")
+    }
+
+    /// Returns once the node answers that it has joined.
+    pub fn ready(&self) -> Result<(), Error> {
+        self.http.send(&Method::GET, "/readyz", None).result.map(drop)
     }
 
     /// Returns dispatch's metrics in the Prometheus text format.

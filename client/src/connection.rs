@@ -12,7 +12,7 @@ use crate::http::REQUEST_TIMEOUT;
 pub trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
-/// A connection to dispatch, and the headers for the WebSocket handshake on it.
+/// A connection to a node, and the headers for the WebSocket handshake on it.
 pub struct Opened {
     /// The connection.
     pub connection: Box<dyn Connection>,
@@ -22,7 +22,7 @@ pub struct Opened {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// Opens a connection to dispatch.
+/// Opens a connection to a node.
 pub(crate) fn open(address: &Address, access: &Access) -> Result<Opened, Error> {
     let no_answer = |why: String| Error::NoAnswer { url: address.url().to_owned(), why };
     let failed = |error: io::Error| no_answer(error.to_string());

@@ -7,7 +7,7 @@ const TEMPORARY: [u16; 2] = [429, 503];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The URL is invalid. Nothing was sent.
-    #[error("invalid dispatch URL {url:?}: {why}; expected a URL such as http://127.0.0.1:4900")]
+    #[error("invalid URL {url:?}: {why}; expected a URL such as http://127.0.0.1:4900")]
     Address {
         /// The URL as given.
         url: String,
@@ -23,42 +23,40 @@ pub enum Error {
         why: String,
     },
     /// There was no response in time, and nothing was changed: nothing was sent, or it was a read.
-    #[error("no response from dispatch at {url}: {why}")]
+    #[error("no response from {url}: {why}")]
     NoAnswer {
-        /// The URL of dispatch.
+        /// The URL of the node.
         url: String,
         /// The cause.
         why: String,
     },
     /// There was no response to a request that changes something, not even to its repetitions. It
     /// is unknown whether it has taken effect.
-    #[error(
-        "the outcome is unknown: no response from dispatch at {url}: {why}; it may have taken effect"
-    )]
+    #[error("the outcome is unknown: no response from {url}: {why}; it may have taken effect")]
     OutcomeUnknown {
-        /// The URL of dispatch.
+        /// The URL of the node.
         url: String,
         /// The cause.
         why: String,
     },
     /// The TLS handshake failed: the certificate is not trusted, or the server does not use TLS.
     /// Nothing was sent.
-    #[error("no trusted connection to dispatch at {url}: {why}; nothing was sent")]
+    #[error("no trusted connection to {url}: {why}; nothing was sent")]
     Untrusted {
-        /// The URL of dispatch.
+        /// The URL of the node.
         url: String,
         /// The cause.
         why: String,
     },
-    /// The response does not follow dispatch's API.
-    #[error("unexpected response from {url} (not dispatch, or another version): {why}")]
+    /// The response does not follow the API.
+    #[error("unexpected response from {url} (not a node, or another version): {why}")]
     NotDispatch {
-        /// The URL of dispatch.
+        /// The URL of the node.
         url: String,
         /// The unexpected part of the response.
         why: String,
     },
-    /// Dispatch refused the request with a problem document (RFC 9457).
+    /// The node refused the request with a problem document (RFC 9457).
     #[error("{detail} ({kind})")]
     Refused {
         /// The HTTP status.

@@ -1,7 +1,7 @@
-//! HTTP requests to dispatch.
+//! HTTP requests to a node.
 //!
 //! Invariants: a request ends within [`REQUEST_TIMEOUT`] (on a kept connection, each phase of it
-//! does), and reads a body of bounded size, even if the server is not dispatch. A request is sent
+//! does), and reads a body of bounded size, even if the server is not a node. A request is sent
 //! again only if that has no further effect.
 
 use std::time::Duration;
@@ -76,7 +76,7 @@ enum Attempt {
     Failed(Error),
 }
 
-/// The sender of requests to one dispatch.
+/// The sender of requests to one node.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     agent: ureq::Agent,
@@ -119,7 +119,7 @@ impl Http {
         Self { agent, is_kept: true, ..self.clone() }
     }
 
-    /// Returns the address of dispatch.
+    /// Returns the address of the node.
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }

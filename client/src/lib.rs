@@ -1,4 +1,4 @@
-//! A blocking client for dispatch's HTTP API.
+//! A blocking client for the HTTP API of dispatch, and for the replicated types of every node.
 //!
 //! - [`Api`] has one method per call, each bounded in time and size. [`Error`] is the reason a call
 //!   failed. Requests and responses use the types of [`api_types`].
@@ -18,6 +18,7 @@ mod http;
 mod pages;
 
 pub use access::{Access, read as read_file};
+pub use api::types::WrittenEntry;
 pub use api::{Answer, Api};
 pub use clock::Stopwatch;
 pub use connection::{Connection, Opened};
