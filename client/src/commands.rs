@@ -13,7 +13,7 @@ use crate::options::{Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at};
 use crate::printer::Printer;
-use crate::{doctor, load, play, watch};
+use crate::{doctor, load, play, types, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -96,6 +96,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Scenarios => play::list(print.out, json),
         Command::Load(options) => load::load(&api, print.out, json, &options),
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
+        Command::Type(command) => types::run(&api, print, command),
         Command::Completions { shell } => {
             // The generator panics on a write error, such as a closed pipe, so it writes to memory.
             let mut script = Vec::new();

@@ -10,6 +10,7 @@ mod play;
 mod printer;
 mod socket;
 mod table;
+mod types;
 mod watch;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use superhero::{Access, Api};
 
 use crate::load::LoadOptions;
 use crate::options::fault::FaultCommand;
+use crate::types::TypeCommand;
 
 // A heading of their own: clap would otherwise mix them with the options of a command.
 const GLOBAL: &str = "Global options";
@@ -23,8 +24,8 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  Success
   1  Request refused, expectation or check failed, or wait timed out
-  2  Invalid command line or file; no request was sent
-  3  No response from dispatch (within 5 s); nothing was changed
+  2  Invalid command line or file; nothing was changed
+  3  No response (within 5 s); nothing was changed
   4  Outcome unknown: the request may have taken effect, but no answer arrived
 
 A request whose answer is lost is sent again, for up to 5 s and without further effect.
@@ -217,6 +218,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH", env = "SUPERHERO_CONFIG")]
         config: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Type(TypeCommand),
     /// Generate a shell completion script
     Completions {
         /// Shell to generate the script for

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     Printed,
     /// The command line or a file is invalid: exit code 2.
     Unusable(String),
-    /// There was no usable response from dispatch: exit code 3.
+    /// There was no usable response: exit code 3.
     NoAnswer(String),
     /// The request may have taken effect: exit code 4.
     Unknown(String),
@@ -153,6 +153,11 @@ impl Output {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
         Ok(out.flush()?)
+    }
+
+    /// Prints a row of cells that are not aligned with those of other rows, and flushes it.
+    pub(crate) fn row(self, cells: &[String]) -> Result<(), Failure> {
+        self.parts(&table::row(self.style, cells))
     }
 
     /// Prints a table.

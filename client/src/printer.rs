@@ -28,6 +28,20 @@ impl Printer {
         }
     }
 
+    /// Prints several responses as one table, or as a line of JSON each.
+    pub(crate) fn all<T>(
+        self,
+        answers: &[Answer<T>],
+        headings: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return answers.iter().try_for_each(|answer| self.out.json(&answer.body));
+        }
+        let rows: Vec<_> = answers.iter().map(|answer| row(&answer.value)).collect();
+        if rows.is_empty() { Ok(()) } else { self.out.table(headings, &rows) }
+    }
+
     /// Prints the items of all pages, each page when it has arrived. Only the columns of a terminal
     /// need all rows at once, to be aligned.
     pub(crate) fn pages<T: Page>(
@@ -87,6 +101,7 @@ impl Printer {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
+/// Returns a value as JSON.
+pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are JSON")
 }

@@ -59,6 +59,15 @@ pub(crate) fn table(style: Style, headings: &[&str], rows: &[Vec<String>]) -> Ve
     }
 }
 
+/// Returns a row that is not part of a table.
+pub(crate) fn row(style: Style, cells: &[String]) -> String {
+    let (shown, gap): (fn(&str) -> String, _) = match style {
+        Style::Tabs => (clean, "\t"),
+        Style::Columns { .. } => (isolated, GAP),
+    };
+    cells.iter().map(|cell| shown(cell)).collect::<Vec<_>>().join(gap)
+}
+
 // Widths are in terminal columns, not in characters: a CJK character takes two.
 fn line(row: &[String], widths: &[usize]) -> String {
     let padded = row

@@ -1,0 +1,45 @@
+//! The commands of the replicated types, at dispatch or at another node.
+
+mod at;
+mod counter;
+mod name;
+mod options;
+mod presence;
+mod room;
+mod set;
+mod table;
+
+use serde_json::Value;
+
+use api_types::Stamp;
+use superhero::Api;
+
+use crate::output::Failure;
+use crate::printer::Printer;
+
+pub(crate) use options::TypeCommand;
+
+/// Runs a command at the node that `--at` names. `dispatch` is the client for dispatch.
+pub(crate) fn run(dispatch: &Api, print: Printer, command: TypeCommand) -> Result<(), Failure> {
+    let node = |at: Option<String>| at::node(dispatch, at.as_deref());
+    match command {
+        TypeCommand::Counter(counter) => counter::run(&node(counter.at)?, print, counter.command),
+        TypeCommand::Set(set) => set::run(&node(set.at)?, print, set.command),
+        TypeCommand::Table(table) => table::run(&node(table.at)?, print, table.command),
+        TypeCommand::Room(room) => room::run(&node(room.at)?, print, room.command),
+        TypeCommand::Presence(presence) => {
+            presence::run(&node(presence.at)?, print, presence.command)
+        }
+        TypeCommand::Name(name) => name::run(&node(name.at)?, print, name.command),
+    }
+}
+
+/// Parses a value: JSON, or else a text.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Returns a stamp as text, as in the IDs of messages.
+fn stamp(Stamp { wall_ms, logical, origin }: &Stamp) -> String {
+    format!("{wall_ms}+{logical}@{origin}")
+}

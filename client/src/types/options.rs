@@ -1,0 +1,226 @@
+//! The options of the commands for the replicated types.
+
+use clap::{Args, Subcommand};
+
+/// The replicated types.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TypeCommand {
+    /// Read counters, and add to them
+    Counter(AtNode<CounterCommand>),
+    /// Read sets, add elements and remove them
+    Set(AtNode<SetCommand>),
+    /// Read tables of keys and JSON values, and write to them
+    Table(AtNode<TableCommand>),
+    /// Read chat rooms, and send messages to them
+    Room(AtNode<RoomCommand>),
+    /// Show who is present in a topic, or be present yourself
+    Presence(AtNode<PresenceCommand>),
+    /// Read names that one node holds, register and release them
+    Name(AtNode<NameCommand>),
+}
+
+/// The commands for one type, and the node that they ask.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AtNode<C: Subcommand> {
+    /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
+    #[arg(long, global = true, value_name = "NODE|URL")]
+    pub(super) at: Option<String>,
+
+    #[command(subcommand)]
+    pub(super) command: C,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CounterCommand {
+    /// List all counters
+    #[command(after_help = "Example: superhero counter list")]
+    List,
+    /// Show a counter: its total, and what each node has added
+    #[command(after_help = "Example: superhero counter show visits --at metropolis")]
+    Show {
+        /// Name of the counter
+        name: String,
+    },
+    /// Add to a counter, or subtract from it
+    #[command(after_help = "Example: superhero counter add visits 3 --at gotham")]
+    Add {
+        /// Name of the counter
+        name: String,
+        /// Amount to add; a negative one is subtracted
+        #[arg(default_value_t = 1, allow_negative_numbers = true)]
+        amount: i64,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum SetCommand {
+    /// List all sets that have elements
+    #[command(after_help = "Example: superhero set list")]
+    List,
+    /// Show the elements of a set
+    #[command(after_help = "Example: superhero set show villains")]
+    Show {
+        /// Name of the set
+        name: String,
+    },
+    /// Add elements to a set, one after another; stop at the first error
+    #[command(after_help = "Example: superhero set add villains Joker Bane")]
+    Add(Elements),
+    /// Remove elements from a set, one after another; stop at the first error
+    #[command(after_help = "Example: superhero set remove villains Bane")]
+    Remove(Elements),
+}
+
+/// The elements of a change to a set.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Elements {
+    /// Name of the set
+    pub(super) name: String,
+    /// Elements
+    #[arg(required = true, value_name = "ELEMENT")]
+    pub(super) elements: Vec<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TableCommand {
+    /// List all tables that have keys
+    #[command(after_help = "Example: superhero table list")]
+    List,
+    /// Show the keys of a table, with their values
+    #[command(after_help = "Example: superhero table show weather --prefix got")]
+    Show {
+        /// Name of the table
+        table: String,
+        /// Show only keys that start with this text
+        #[arg(long, default_value = "", hide_default_value = true)]
+        prefix: String,
+    },
+    /// Show one key of a table
+    #[command(after_help = "Example: superhero table get weather gotham")]
+    Get {
+        /// Name of the table
+        table: String,
+        /// Key
+        key: String,
+    },
+    /// Set a key of a table, or several all at once
+    #[command(after_help = "Example: superhero table put weather gotham '{\"c\":21}' capitol rain")]
+    Put {
+        /// Name of the table
+        table: String,
+        /// Keys, each followed by its value: JSON; text that is not JSON is taken as a JSON string
+        #[arg(
+            required = true,
+            num_args = 2..,
+            value_names = ["KEY", "VALUE"],
+            allow_negative_numbers = true
+        )]
+        entries: Vec<String>,
+    },
+    /// Delete a key of a table, or several all at once
+    ///
+    /// A single key must be present. Of several keys, absent ones are ignored.
+    #[command(after_help = "Example: superhero table delete weather gotham")]
+    Delete {
+        /// Name of the table
+        table: String,
+        /// Keys
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RoomCommand {
+    /// List all rooms that have messages
+    #[command(after_help = "Example: superhero room list")]
+    List,
+    /// Show the newest messages of a room, oldest first
+    #[command(after_help = "Example: superhero room show hq --limit 10")]
+    Show {
+        /// Name of the room
+        room: String,
+        /// Number of messages
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Send a message to a room
+    #[command(after_help = "Example: superhero room say hq 'All clear' --as Ada")]
+    Say {
+        /// Name of the room
+        room: String,
+        /// Text of the message
+        #[arg(allow_negative_numbers = true)]
+        text: String,
+        /// Name of the sender
+        #[arg(long = "as", value_name = "SENDER", default_value = "superhero", env = "USER")]
+        sender: String,
+        /// ID of the message that this one replies to, see `superhero room show`
+        #[arg(long, value_name = "ID")]
+        reply_to: Option<String>,
+    },
+    /// Print the last 20 messages of a room, then each new one, until Ctrl-C
+    #[command(after_help = "Example: superhero room watch hq --at capitol")]
+    Watch {
+        /// Name of the room
+        room: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PresenceCommand {
+    /// List all topics in which somebody is tracked
+    #[command(after_help = "Example: superhero presence list")]
+    List,
+    /// Show who is present in a topic
+    #[command(after_help = "Example: superhero presence show hq")]
+    Show {
+        /// Name of the topic
+        topic: String,
+    },
+    /// Be present in a topic until Ctrl-C, and print who joins and leaves
+    #[command(after_help = "Example: superhero presence track hq ada --meta '{\"mood\":\"calm\"}'")]
+    Track {
+        /// Name of the topic
+        topic: String,
+        /// Key to be present with
+        key: String,
+        /// What others see of the key: JSON; text that is not JSON is taken as a JSON string
+        #[arg(long, value_name = "JSON", default_value = "null", allow_negative_numbers = true)]
+        meta: String,
+    },
+    /// Print who is present in a topic, then who joins and leaves, until Ctrl-C
+    #[command(after_help = "Example: superhero presence watch hq")]
+    Watch {
+        /// Name of the topic
+        topic: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum NameCommand {
+    /// List all names that are held
+    #[command(after_help = "Example: superhero name list")]
+    List,
+    /// Show which node holds a name
+    #[command(after_help = "Example: superhero name show leader")]
+    Show {
+        /// Name
+        name: String,
+    },
+    /// Register a name for the node, until it is released or the node restarts
+    #[command(after_help = "Example: superhero name register leader '\"10.0.0.1\"' --at gotham")]
+    Register {
+        /// Name
+        name: String,
+        /// Value of the name: JSON; text that is not JSON is taken as a JSON string
+        #[arg(default_value = "null", allow_negative_numbers = true)]
+        value: String,
+    },
+    /// Release a name that the node holds
+    #[command(after_help = "Example: superhero name release leader --at gotham")]
+    Release {
+        /// Name
+        name: String,
+    },
+}
