@@ -16,6 +16,8 @@ const CITY: &str = r#"{"city":"gotham"}"#;
 const GOSSIP: &str = r#"{"paused":true,"percent":0}"#;
 const FAULT: &str = r#"{"id":"00c0ffee","kind":"cut","from":"gotham","to":"*","both":true,"heal_after_s":20.0,"heals_in_ms":19500,"in_force_at":[],"frames":{"seen":0,"dropped":0,"delayed":0,"duplicated":0}}"#;
 const EXCHANGE: &str = r#"{"from":"gotham","to":"capitol","completed":true,"entries":3,"bytes":4}"#;
+const MESSAGE: &str = r#"{"id":"1+0@gotham/1","sender":"Ada","text":"Hello","stamp":{"wall_ms":1,"logical":0,"origin":"gotham/1"},"node":"gotham","reply_to":null}"#;
+const NAME: &str = r#"{"name":"leader","owner":"gotham","value":null,"token":{"wall_ms":1,"logical":0,"origin":"gotham/1"}}"#;
 const ID: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 
 /// What a proxy sends in place of an answer.
@@ -106,7 +108,7 @@ fn dispatch(status: u16, answer: &'static str) -> (Stub, Arc<Mutex<BTreeMap<Stri
     (stub, executed)
 }
 
-const POSTS: [(&str, u16, &str); 13] = [
+const CHANGES: [(&str, u16, &str); 19] = [
     ("create Ada", 201, HERO),
     ("create --count 2", 201, r#"{"ids":["a","b"]}"#),
     ("bomb", 202, CITY),
@@ -120,12 +122,18 @@ const POSTS: [(&str, u16, &str); 13] = [
     ("pause", 200, GOSSIP),
     ("resume", 200, GOSSIP),
     ("speed 300", 200, GOSSIP),
+    ("counter add visits", 200, r#"{"name":"visits","local":1,"total":1,"shares":{}}"#),
+    ("room say hq Hello", 201, MESSAGE),
+    ("table put t k 1", 201, r#"{"key":"k","value":1}"#),
+    ("table put t k 1 l 2", 200, r#"{"put":2,"deleted":0}"#),
+    ("set add villains Joker", 201, r#"{"name":"villains","element":"Joker"}"#),
+    ("name register leader", 201, NAME),
 ];
 
 #[test]
-fn post_whose_answer_is_lost_is_repeated_with_its_key() {
+fn change_whose_answer_is_lost_is_repeated_with_its_key() {
     for instead in [Instead::Reset, Instead::Half, Instead::BadGateway] {
-        for (command, status, answer) in POSTS {
+        for (command, status, answer) in CHANGES {
             let (stub, executed) = dispatch(status, answer);
             let url = proxy(&stub, 1, instead, false);
             let done = superhero(&url, &command.split(' ').collect::<Vec<_>>());
