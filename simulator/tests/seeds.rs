@@ -120,8 +120,16 @@ fn failing_plan_shrinks_to_failing_step() {
 /// Regression seeds: each of them failed in a long run.
 #[test]
 fn regression_seeds_pass() {
-    for seed in [1_160_914, 1_169_522, 1_311_133, 1_356_422, 1_613_179, 969_681_255, 4_030_746_164]
-    {
+    for seed in [
+        1_014_304,
+        1_160_914,
+        1_169_522,
+        1_311_133,
+        1_356_422,
+        1_613_179,
+        969_681_255,
+        4_030_746_164,
+    ] {
         if let Err(violation) = run::run(&Plan::draw(seed, None), &Rules::default(), false) {
             panic!("seed {seed}: {violation:?}");
         }

@@ -18,12 +18,16 @@ impl Increments {
         sums.push(last + i128::from(amount));
     }
 
-    /// Checks what one replica holds after every node has received every write. `runs` returns
-    /// whether an incarnation runs and will continue.
+    /// Checks what one replica holds after every node has received every write. `is_complete` returns
+    /// whether an incarnation has counted nothing since then, and will continue.
     ///
     /// # Errors
     /// Returns the first counter with a wrong shard.
-    pub fn check(&self, records: &Records, runs: impl Fn(Origin) -> bool) -> Result<(), String> {
+    pub fn check(
+        &self,
+        records: &Records,
+        is_complete: impl Fn(&str, Origin) -> bool,
+    ) -> Result<(), String> {
         let mut held: BTreeMap<(String, Origin), i128> = BTreeMap::new();
         for name in counter::list(records).into_keys() {
             for (origin, value) in counter::shards(records, &name) {
@@ -37,8 +41,11 @@ impl Increments {
         }
         for ((name, origin), sums) in &self.0 {
             let value = held.get(&(name.clone(), *origin)).copied().unwrap_or_default();
-            let is_right =
-                if runs(*origin) { sums.last() == Some(&value) } else { sums.contains(&value) };
+            let is_right = if is_complete(name, *origin) {
+                sums.last() == Some(&value)
+            } else {
+                sums.contains(&value)
+            };
             if !is_right {
                 return Err(format!("counter {name} has {value} of {origin}; its sums: {sums:?}"));
             }
@@ -67,7 +74,7 @@ mod tests {
             counter::add(&mut replica, now, "x", amount).unwrap();
         }
         let check =
-            |increments: &Increments, runs| increments.check(replica.map().records(), |_| runs);
+            |increments: &Increments, runs| increments.check(replica.map().records(), |_, _| runs);
         let mut increments = Increments::default();
         assert!(check(&increments, false).is_err(), "counted nothing");
         increments.note("x", me, 3);
