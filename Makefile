@@ -48,12 +48,12 @@ worlds: ## explore the larger small worlds exhaustively, millions of states (min
 endure: ## kill and bomb the real processes CYCLES times (200) under load, held to the simulator's checks (half a minute)
 	$(CARGO) build --workspace --all-targets
 	SUPERHERO_CYCLES=$(or $(CYCLES),200) $(if $(SEED),SUPERHERO_CYCLES_SEED=$(SEED)) \
-	  $(CARGO) test --workspace --test endurance -- --nocapture
+	  $(CARGO) test --workspace --test processes -- --nocapture endurance::
 
 histories: ## record histories under all faults for MINUTES (10), and check them against the guarantees; SEED=n repeats the faults of a run
 	$(CARGO) build --workspace --all-targets
 	SUPERHERO_HISTORIES_MINUTES=$(or $(MINUTES),10) $(if $(SEED),SUPERHERO_HISTORIES_SEED=$(SEED)) \
-	  $(CARGO) test --workspace --test histories -- --nocapture histories_under
+	  $(CARGO) test --workspace --test processes -- --nocapture histories_under
 
 network: ## test four hosts on a network that loses, delays and duplicates packets, is cut, renumbered and unplugged (Linux, root; a minute)
 	@$(SETUP) test
@@ -68,7 +68,7 @@ autobahn: ## test the WebSockets against RFC 6455 with Autobahn's test suite (Py
 
 floods: ## flood the real processes for SECONDS (20) each, twice, and limit how long other clients wait (minutes)
 	$(CARGO) build --workspace --all-targets
-	SUPERHERO_FLOOD_SECONDS=$(or $(SECONDS),20) $(CARGO) test --workspace --test floods -- --nocapture --test-threads 1
+	SUPERHERO_FLOOD_SECONDS=$(or $(SECONDS),20) $(CARGO) test --workspace --test processes -- --nocapture floods:: --test-threads 1
 
 spread: ## measure in how many rounds a write spreads, by number of nodes, and draw docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p benches --no-default-features --features simulation --bin spread
@@ -76,7 +76,7 @@ spread: ## measure in how many rounds a write spreads, by number of nodes, and d
 pictures: ## take new pictures of the page, from a cluster of its own, into docs/pictures
 	@$(SETUP) test
 	$(CARGO) build --workspace --all-targets
-	$(CARGO) test --workspace --test pictures -- --ignored --nocapture
+	$(CARGO) test --workspace --test processes -- --ignored --nocapture pictures::
 
 bench: ## measure the core next to other libraries, and the page against its budgets (15 minutes, without the build of the libraries)
 	@$(SETUP) test

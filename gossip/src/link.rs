@@ -38,7 +38,7 @@ mod tls;
 mod upgrade;
 
 pub use close::{close, close_code};
-pub use cluster::{AskError, Cluster, ClusterServer};
+pub use cluster::{AskError, Cluster, ClusterServer, Loss};
 pub use config::ClusterConfig;
 pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
 pub use freeze::thaw;

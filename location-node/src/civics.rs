@@ -1,8 +1,8 @@
 //! What a city's process writes of its own, through the same handle as any other program: the number
-//! of bombs that it survived, and its motto.
+//! of bombs that it survived, what these have cost the counters, and its motto.
 //!
-//! Invariant: each bomb is counted at most once, by the incarnation that follows it. If that one is
-//! bombed before it has answered, the bomb may be missing.
+//! Invariant: each bomb and each loss is counted at most once, by an incarnation that follows it. If
+//! that one is bombed before it has answered, the bomb or the loss may be missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,12 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use gossip::NodeName;
-use gossip::link::{AskError, Cluster};
+use gossip::link::{AskError, Cluster, Loss};
 
 /// The counter of bombs. Its share of a city is the number of bombs on it.
 const BOMBS: &str = "bombs";
 /// The table of the mottos, by city.
 const MOTTOS: &str = "mottos";
+
+/// The start of the name of the counter of what a counter has lost.
+const LOST: &str = "lost: ";
 
 /// The interval between attempts.
 const RETRY: Duration = Duration::from_secs(1);
@@ -34,20 +37,40 @@ impl Bombs {
     }
 }
 
-/// Writes the bombs and the motto of the city `me`, after each time that it has joined, until the
-/// process stops.
+/// Writes for the city `me`, whenever an incarnation has joined or a loss is known, until the process
+/// stops.
 pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: CancellationToken) {
     let writing = async {
-        let mut last = None;
-        while let Some(incarnation) = cluster.joined_after(last).await {
-            count(&cluster, &bombs).await;
-            set_motto(&cluster, me).await;
-            last = Some(incarnation);
+        let (mut snapshots, mut last) = (cluster.snapshots(), None);
+        while let Some(incarnation) = cluster.joined_after(None).await {
+            if last != Some(incarnation) {
+                count(&cluster, &bombs).await;
+                set_motto(&cluster, me).await;
+                last = Some(incarnation);
+            }
+            count_losses(&cluster).await;
+            if snapshots.changed().await.is_err() {
+                return;
+            }
         }
     };
     tokio::select! {
         () = stop.cancelled() => {}
         () = writing => {}
+    }
+}
+
+/// Adds what was lost of each counter to a counter of its own.
+async fn count_losses(cluster: &Cluster) {
+    for Loss { counter, incarnation, amount } in cluster.take_losses() {
+        warn!(counter, %incarnation, amount, "lost with an ended incarnation");
+        let Ok(amount) = i64::try_from(amount) else { continue };
+        if counter.starts_with(LOST) {
+            continue;
+        }
+        if let Err(error) = cluster.counter(&format!("{LOST}{counter}")).add(amount).await {
+            warn!(counter, amount, "loss not counted: {error}");
+        }
     }
 }
 

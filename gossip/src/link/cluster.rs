@@ -4,7 +4,7 @@
 //! Invariants: every caller gets a result within [`ASK_TIMEOUT`]. After a request that was executed,
 //! its caller's next snapshot shows the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,14 +39,33 @@ pub struct Cluster {
     waiting: Waiting,
     tickets: Arc<AtomicU64>,
     snapshots: Snapshots,
+    ended: Ended,
 }
 
 struct QueueFull;
+
+/// The ended incarnations of this process whose losses are not known yet, each with what it had added
+/// to counters.
+type Ended = Arc<Mutex<VecDeque<(Origin, BTreeMap<String, i128>)>>>;
+/// The maximum number of these.
+const ENDED_MAX: usize = 16;
 
 /// The end of the process that drives the machine.
 pub struct ClusterServer {
     waiting: Waiting,
     snapshots: watch::Sender<Option<Snapshot>>,
+    ended: Ended,
+}
+
+/// An amount that an ended incarnation had added to a counter, and that no member has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The counter.
+    pub counter: String,
+    /// The incarnation.
+    pub incarnation: Origin,
+    /// The amount.
+    pub amount: i128,
 }
 
 /// The reason why a request has no result.
@@ -75,9 +94,9 @@ impl Drop for Ticket<'_> {
     }
 }
 
-fn locked(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Reply>>> {
-    // The map is consistent whenever the lock is released.
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The value is consistent whenever the lock is released.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Cluster {
@@ -85,10 +104,14 @@ impl Cluster {
     #[must_use]
     pub fn new<C: From<Asked> + Send + 'static>(asks: mpsc::Sender<C>) -> (Self, ClusterServer) {
         let (published, snapshots) = watch::channel(None);
-        let waiting = Waiting::default();
+        let (waiting, ended) = (Waiting::default(), Ended::default());
         let send = move |asked: Asked| asks.try_send(asked.into()).map_err(|_| QueueFull);
-        let server = ClusterServer { waiting: Arc::clone(&waiting), snapshots: published };
-        (Self { send: Arc::new(send), waiting, tickets: Arc::default(), snapshots }, server)
+        let server = ClusterServer {
+            waiting: Arc::clone(&waiting),
+            snapshots: published,
+            ended: Arc::clone(&ended),
+        };
+        (Self { send: Arc::new(send), waiting, tickets: Arc::default(), snapshots, ended }, server)
     }
 
     /// Returns the newest snapshot; `None` before the first.
@@ -112,6 +135,29 @@ impl Cluster {
         let mut snapshots = self.snapshots();
         let next = snapshots.wait_for(is_next).await.ok()?;
         next.as_ref().map(Snapshot::me)
+    }
+
+    /// Returns what ended incarnations of this process had added to counters and no member has, each
+    /// loss once. It is known when the members have closed the incarnation. Amounts whose outcome
+    /// was unknown to their callers are included. A killed process takes this knowledge with it.
+    #[must_use]
+    pub fn take_losses(&self) -> Vec<Loss> {
+        let Some(now) = self.snapshot() else { return Vec::new() };
+        let mut losses = Vec::new();
+        locked(&self.ended).retain(|(incarnation, added)| {
+            let (incarnation, is_closed) = (*incarnation, now.has_closed(*incarnation));
+            if is_closed {
+                let left = now.shards_of(incarnation);
+                let lost = added.iter().map(|(counter, added)| Loss {
+                    counter: counter.clone(),
+                    incarnation,
+                    amount: added - left.get(counter).copied().unwrap_or_default(),
+                });
+                losses.extend(lost.filter(|loss| loss.amount != 0));
+            }
+            !is_closed
+        });
+        losses
     }
 
     /// Requests a write. After `Ok`, [`snapshot`](Self::snapshot) shows the result.
@@ -158,7 +204,15 @@ impl ClusterServer {
 
     /// Publishes a snapshot. Each incarnation must publish one before its first answer.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.snapshots.send_replace(Some(snapshot));
+        let me = snapshot.me();
+        let last = self.snapshots.send_replace(Some(snapshot));
+        if let Some(last) = last.filter(|last| last.me() != me) {
+            let mut ended = locked(&self.ended);
+            ended.push_back((last.me(), last.shards_of(last.me())));
+            if ended.len() > ENDED_MAX {
+                ended.pop_front();
+            }
+        }
     }
 
     /// Returns whether the newest published snapshot is the one for which `is_newest` holds.

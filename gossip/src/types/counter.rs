@@ -133,6 +133,15 @@ pub fn shards(records: &Records, name: &str) -> Vec<(Origin, i128)> {
     parsed.collect()
 }
 
+/// Returns what one incarnation has added to each counter.
+#[must_use]
+pub fn of_incarnation(records: &Records, incarnation: Origin) -> BTreeMap<String, i128> {
+    let own = records.range(TABLE.keys()).filter(|(_, stamp, _)| stamp.origin == incarnation);
+    own.filter_map(|(_, _, bytes)| decode(bytes))
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
 /// Returns all counters that the replica knows, by name.
 #[must_use]
 pub fn list(records: &Records) -> BTreeMap<String, Counter> {

@@ -100,6 +100,18 @@ impl Snapshot {
         self.vector.has_ended(incarnation)
     }
 
+    /// Returns whether an incarnation is closed: the members agree on its last write.
+    #[must_use]
+    pub fn has_closed(&self, incarnation: Origin) -> bool {
+        self.vector.has_closed(incarnation)
+    }
+
+    /// Returns what an incarnation has added to each counter, as far as this node knows.
+    #[must_use]
+    pub fn shards_of(&self, incarnation: Origin) -> BTreeMap<String, i128> {
+        counter::of_incarnation(&self.records, incarnation)
+    }
+
     /// Returns the value of a counter; see [`counter::read`].
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<Counter> {

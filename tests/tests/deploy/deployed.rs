@@ -11,7 +11,7 @@ use cluster_tests::{
 };
 use tempfile::TempDir;
 
-use crate::settings::{FILES, Method, NodeSettings};
+use super::settings::{FILES, Method, NodeSettings};
 
 /// The processes that one deployment method starts, each with an address and files of its own.
 pub(crate) struct Deployed {

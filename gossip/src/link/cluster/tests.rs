@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::id::Incarnation;
-use crate::replica::{Config, Replica};
+use crate::replica::{Config, Output, Replica};
 use crate::testing::Text;
 use crate::time::{Now, UnixMillis};
 use crate::types::counter::CounterError;
@@ -108,6 +108,64 @@ async fn result_of_an_ended_incarnation_is_unknown() {
     server.answered(node.execute(queue.recv().await.unwrap()));
     server.publish(Node::new(3).snapshot());
     assert_eq!(asked.await.unwrap(), Err(AskError::Unknown));
+}
+
+/// Of what the first incarnation had added, only the first part reached the other member.
+#[test]
+fn loss_is_reported_once_when_the_ended_incarnation_is_closed() {
+    let (sender, _queue) = mpsc::channel::<Asked>(8);
+    let (cluster, server) = Cluster::new(sender);
+    let config = Config {
+        members: ["a", "b"].map(|name| name.parse().unwrap()).into(),
+        ..Config::default()
+    };
+    let begun = Now::new(Duration::ZERO, UnixMillis(1_790_000_000_000));
+    let new = |name: &str, incarnation| {
+        let me = Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(incarnation) };
+        let replica = Replica::<Text>::new(me, config.clone(), begun);
+        Node { desk: Desk::new(NOW), replica }
+    };
+    let pull = |puller: &mut Node, source: &mut Node| {
+        puller.replica.pull(NOW, source.replica.me(), source.replica.me().node, false);
+        let drain = |node: &mut Node| {
+            let outputs: Vec<_> = std::iter::from_fn(|| node.replica.poll()).collect();
+            outputs.into_iter().filter_map(|output| match output {
+                Output::Send { envelope, .. } => Some(envelope),
+                Output::Event(_) => None,
+            })
+        };
+        loop {
+            let asked: Vec<_> = drain(puller).collect();
+            let answered: Vec<_> = drain(source).collect();
+            if asked.is_empty() && answered.is_empty() {
+                return;
+            }
+            let (from, to) = (puller.replica.me().node, source.replica.me().node);
+            asked.into_iter().for_each(|step| source.replica.handle(NOW, from, step));
+            answered.into_iter().for_each(|step| puller.replica.handle(NOW, to, step));
+        }
+    };
+    let (mut a, mut b) = (new("a", 2), new("b", 2));
+    a.replica.tick(NOW);
+    b.replica.tick(NOW);
+    a.execute(Asked { ticket: 0, request: add(5) });
+    pull(&mut b, &mut a);
+    a.execute(Asked { ticket: 0, request: add(3) });
+    server.publish(a.snapshot());
+    let mut next = new("a", 3);
+    server.publish(next.snapshot());
+    assert_eq!(cluster.take_losses(), []);
+    pull(&mut next, &mut b);
+    server.publish(next.snapshot());
+    assert_eq!((total(&cluster), cluster.take_losses()), (Some(5), vec![]), "not closed yet");
+    for _ in 0..3 {
+        pull(&mut b, &mut next);
+        pull(&mut next, &mut b);
+    }
+    server.publish(next.snapshot());
+    let lost = Loss { counter: "visits".into(), incarnation: a.replica.me(), amount: 3 };
+    assert_eq!(cluster.take_losses(), [lost]);
+    assert_eq!(cluster.take_losses(), []);
 }
 
 #[tokio::test]

@@ -1,0 +1,42 @@
+//! All tests of real processes, in one executable: linking one for each file would take longer than
+//! most of the tests.
+
+mod accessibility;
+mod bad_inputs;
+mod browser;
+mod certificates;
+mod client;
+mod clock;
+mod clocks;
+mod cluster;
+mod commands;
+mod concurrent;
+mod configuration;
+mod deploy;
+mod described;
+mod descriptors;
+mod doctor;
+mod endurance;
+mod failure;
+mod faults;
+mod floods;
+mod histories;
+mod input;
+mod launcher;
+mod limits;
+mod live;
+mod logs;
+mod members;
+mod metrics;
+mod network;
+mod output;
+mod page;
+mod pictures;
+mod proxies;
+mod scenarios;
+mod security;
+mod strangers;
+mod traces;
+mod types;
+mod types_cli;
+mod types_faults;
