@@ -36,6 +36,7 @@ mod proxies;
 mod scenarios;
 mod security;
 mod strangers;
+mod tables;
 mod traces;
 mod types;
 mod types_cli;

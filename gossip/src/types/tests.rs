@@ -610,3 +610,33 @@ proptest! {
         }
     }
 }
+
+/// c is away for an hour, while a and b chat, count and track once a second.
+#[test]
+fn nothing_grows_while_a_member_is_away_for_an_hour() {
+    let mut replicas = three();
+    let mut sizes = Vec::new();
+    for second in 0..3_600_u64 {
+        let now = at(2_000 + second * 1_000);
+        for number in 0..2 {
+            let replica = &mut replicas[number];
+            let sender = format!("sender {number}");
+            counter::add(replica, now, "visits", 1).unwrap();
+            room::send(replica, now, "hq", &sender, "text", None).unwrap();
+            let tracked = presence::track(replica, now, "lobby", &sender, b"").unwrap();
+            presence::update(replica, now, "lobby", &tracked, b"busy").unwrap();
+            presence::untrack(replica, now, "lobby", &tracked).unwrap();
+        }
+        pull(now, &mut replicas, 0, 1);
+        pull(now, &mut replicas, 1, 0);
+        if second % 600 == 599 {
+            let map = replicas[0].map();
+            sizes.push((map.records().len(), map.tombstones(), replicas[0].vector().len()));
+        }
+    }
+    // Two shards, two rings of 100 messages, two empty places; the slots of three members.
+    assert_eq!(sizes, [(204, 0, 3); 6]);
+    pull(at(3_700_000), &mut replicas, 2, 0);
+    assert_equal(&replicas);
+    assert_eq!(total(&replicas[2]), 7_200);
+}

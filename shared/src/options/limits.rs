@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::duration;
 use super::memory::{Budget, MemorySize};
 use gossip::link;
-use gossip::replica;
+use gossip::replica::{self, TableLimits};
 use gossip::wire::FRAME_BYTES_MAX;
 
 /// The memory that one thing takes, at most, in bytes. docs/limits.md has the measurements.
@@ -22,22 +22,37 @@ pub struct Costs {
     pub tombstone: u64,
     /// A connection with a request of which the last byte is missing.
     pub connection: u64,
+    /// A record and a tombstone in each of the library's tables.
+    pub record: u64,
 }
 
 impl Costs {
     /// The costs at a city.
-    pub const CITY: Self = Self { hero: 1 << 10, tombstone: 1 << 9, connection: CONNECTION_BYTES };
+    pub const CITY: Self = Self {
+        hero: 1 << 10,
+        tombstone: 1 << 9,
+        connection: CONNECTION_BYTES,
+        record: TABLES << 10,
+    };
     /// The costs at dispatch, which holds the entries of all nodes.
-    pub const DISPATCH: Self =
-        Self { hero: 3 << 10, tombstone: 2 << 10, connection: CONNECTION_BYTES };
+    pub const DISPATCH: Self = Self {
+        hero: 3 << 10,
+        tombstone: 2 << 10,
+        connection: CONNECTION_BYTES,
+        record: TABLES << 12,
+    };
 }
 
 /// The buffers of a request: its headers, its body, and the connection itself.
 const CONNECTION_BYTES: u64 = 112 << 10;
 
-/// The number of entries in eight tables of the library's types at their default limits: more than
-/// there are, so that a round with all of them is never too large.
+/// The number of the library's tables, rounded up.
+const TABLES: u64 = 8;
+/// The number of entries in all of them at their greatest limits, so that a round with all of them
+/// is never too large.
 const RECORDS_MAX: usize = 8 * (20_000 + 20_000);
+/// The bytes of a record for which a table has room.
+const RECORD_BYTES: usize = 420;
 
 /// The share of the memory that one kind of thing may take.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +68,7 @@ pub struct Share {
 const CONNECTIONS: Share = Share { percent: 25, least: 64, most: 4_096 };
 const HEROES: Share = Share { percent: 35, least: 1_000, most: 1_000_000 };
 const TOMBSTONES: Share = Share { percent: 10, least: 1_000, most: 1_000_000 };
+const RECORDS: Share = Share { percent: 8, least: 500, most: 20_000 };
 
 /// The limits in force that depend on memory.
 #[derive(Clone, Debug)]
@@ -65,6 +81,8 @@ pub struct Bounds {
     pub heroes: usize,
     /// See [`LimitOptions::max_tombstones`].
     pub tombstones: usize,
+    /// The number of records, and of tombstones, in each of the library's tables.
+    pub records: usize,
     /// The budget.
     pub shares: Shares,
 }
@@ -73,10 +91,12 @@ impl Bounds {
     /// Logs the limits in one line, `further` ones included, and a warning for each given limit
     /// that is beyond its share.
     pub fn log(&self, further: &str) {
-        let Self { connections, connections_per_address, heroes, tombstones, shares } = self;
+        let Self { connections, connections_per_address, heroes, tombstones, records, shares } =
+            self;
         let Budget { size, source } = shares.budget;
         info!(
             "memory budget {size} ({source}): at most {heroes} heroes, {tombstones} tombstones, \
+             {records} records in each table, \
              {connections} connections ({connections_per_address} per address){further}"
         );
         for warning in &shares.warnings {
@@ -233,7 +253,8 @@ impl LimitOptions {
         let heroes = shares.bound("--max-heroes", self.max_heroes, &HEROES, costs.hero);
         let tombstones =
             shares.bound("--max-tombstones", self.max_tombstones, &TOMBSTONES, costs.tombstone);
-        Bounds { connections, connections_per_address, heroes, tombstones, shares }
+        let records = shares.derived(&RECORDS, costs.record);
+        Bounds { connections, connections_per_address, heroes, tombstones, records, shares }
     }
 
     /// Returns the limits of connections.
@@ -258,6 +279,11 @@ impl LimitOptions {
             // may have to stage the entries of both.
             live_max: bounds.heroes,
             tombstones_max: bounds.tombstones,
+            table_limits: TableLimits {
+                live: bounds.records,
+                tombstones: bounds.records,
+                bytes: bounds.records * RECORD_BYTES,
+            },
             staged_max: 2 * (bounds.heroes + bounds.tombstones) + RECORDS_MAX,
             ..replica::Config::default()
         }

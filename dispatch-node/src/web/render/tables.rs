@@ -169,8 +169,7 @@ fn groups(view: &View, table: TypeTable) -> Vec<Group<'_>> {
         }
     }
     groups.retain(|group| {
-        let mut columns = (0..view.cities.len()).map(|city| value(table, group, city));
-        group.state.differs() || columns.any(|value| value.is_some())
+        group.state.differs() || (0..view.cities.len()).any(|city| is_shown(table, group, city))
     });
     if table == TypeTable::Radio {
         groups.sort_by_key(|group| std::cmp::Reverse(newest(group).map(|entry| entry.stamp)));
@@ -352,6 +351,19 @@ fn tracked(view: &View, group: &Group<'_>) -> String {
     format!("{places}, in {}", group.title.group)
 }
 
+/// Returns whether [`value`] returns a text, which costs more.
+fn is_shown(table: TypeTable, group: &Group<'_>, city: usize) -> bool {
+    let mut held = group.rows.iter().filter_map(|row| row.cells[city].as_deref());
+    held.any(|entry| match table {
+        TypeTable::Presence => content(entry, &group.title.member).is_some(),
+        TypeTable::Counters
+        | TypeTable::Sets
+        | TypeTable::Tables
+        | TypeTable::Radio
+        | TypeTable::Names => !entry.is_tombstone(),
+    })
+}
+
 /// Returns the text of what one city holds; `None` if it holds nothing.
 fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
     let held = || group.rows.iter().filter_map(|row| row.cells[city].as_deref());
@@ -457,3 +469,6 @@ fn shortened(value: &[u8]) -> String {
         None => text.into_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
