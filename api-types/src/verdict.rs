@@ -16,8 +16,8 @@ pub struct Verdict {
     pub sentence: String,
     /// The number of heroes whose entries differ between the reachable cities.
     pub differences: u64,
-    /// The numbers of differing counters, set elements, table keys, messages, presences and names
-    /// between the reachable cities, of each table that has any.
+    /// The numbers of differing entries of the tables `counters`, `sets`, `tables`, `radio`,
+    /// `presence` and `names` between the reachable cities, of each table that has any.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",

@@ -204,6 +204,7 @@ impl Machine for Dispatch {
             Input::Command(Command::Ask(asked)) => {
                 let answered = self.desk.execute(&mut self.replica, now, asked);
                 self.event(Event::Answered(answered));
+                self.publisher.touch(now);
             }
         }
         self.collect_replica_outputs(now);

@@ -14,6 +14,9 @@ use tracing::{debug, warn};
 
 use gossip::NodeName;
 use gossip::link::{AskError, Cluster, Loss};
+use gossip::types::TypeError;
+use gossip::types::counter::CounterError;
+use gossip::types::request::RequestError;
 
 /// The counter of bombs. Its share of a city is the number of bombs on it.
 const BOMBS: &str = "bombs";
@@ -23,6 +26,8 @@ const MOTTOS: &str = "mottos";
 /// The start of the name of the counter of what a counter has lost.
 const LOST: &str = "lost: ";
 
+/// The number of losses that wait to be counted.
+const LOSSES_MAX: usize = 1_000;
 /// The interval between attempts.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -41,14 +46,15 @@ impl Bombs {
 /// stops.
 pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: CancellationToken) {
     let writing = async {
-        let (mut snapshots, mut last) = (cluster.snapshots(), None);
+        let (mut snapshots, mut last, mut losses) = (cluster.snapshots(), None, Vec::new());
         while let Some(incarnation) = cluster.joined_after(None).await {
             if last != Some(incarnation) {
                 count(&cluster, &bombs).await;
                 set_motto(&cluster, me).await;
                 last = Some(incarnation);
             }
-            count_losses(&cluster).await;
+            losses.extend(cluster.take_losses());
+            count_losses(&cluster, &mut losses).await;
             if snapshots.changed().await.is_err() {
                 return;
             }
@@ -60,16 +66,32 @@ pub(crate) async fn run(cluster: Cluster, me: NodeName, bombs: Bombs, stop: Canc
     }
 }
 
-/// Adds what was lost of each counter to a counter of its own.
-async fn count_losses(cluster: &Cluster) {
-    for Loss { counter, incarnation, amount } in cluster.take_losses() {
-        warn!(counter, %incarnation, amount, "lost with an ended incarnation");
-        let Ok(amount) = i64::try_from(amount) else { continue };
-        if counter.starts_with(LOST) {
-            continue;
-        }
-        if let Err(error) = cluster.counter(&format!("{LOST}{counter}")).add(amount).await {
-            warn!(counter, amount, "loss not counted: {error}");
+/// Adds what was lost of each counter to a counter of its own, and what was lost of that one back to
+/// it. Leaves the losses that were refused.
+async fn count_losses(cluster: &Cluster, losses: &mut Vec<Loss>) {
+    for loss in std::mem::take(losses) {
+        let Loss { counter, incarnation, amount } = &loss;
+        let lost = match counter.starts_with(LOST) {
+            true => counter.clone(),
+            false => format!("{LOST}{counter}"),
+        };
+        let added = match i64::try_from(*amount) {
+            Ok(amount) => cluster.counter(&lost).add(amount).await,
+            Err(_) => continue,
+        };
+        match added {
+            Ok(_) => warn!(counter, %incarnation, amount, "lost with an ended incarnation"),
+            // It may have been counted, so it is not counted again.
+            Err(AskError::Unknown) => {
+                warn!(counter, amount, "whether the loss was counted is unknown");
+            }
+            Err(AskError::Refused(RequestError::Counter(CounterError::Refused(
+                TypeError::Name { .. },
+            )))) => warn!(counter, amount, "loss not counted: the name is too long"),
+            Err(AskError::Busy | AskError::Refused(_)) if losses.len() < LOSSES_MAX => {
+                losses.push(loss);
+            }
+            Err(error) => warn!(counter, amount, "loss not counted: {error}"),
         }
     }
 }

@@ -84,6 +84,12 @@ impl Types {
         self.cluster.ask(request).await.map_err(problem::of)
     }
 
+    /// Sets the id of this run of the node, at the start of the keys of its own pages. A key of
+    /// another run is refused.
+    pub fn set_run(&self, run: &str) {
+        self.keys.set_run(run);
+    }
+
     /// Returns the handle to the types.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {

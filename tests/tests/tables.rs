@@ -74,8 +74,8 @@ fn paused_gossip_leaves_a_difference_that_the_row_and_the_verdict_explain() {
     let gotham = Api::new(cluster.address("gotham"));
     gotham.post("/api/v1/counters/visits", &json!({ "add": 5 })).expect(200);
     wait_row(&browser, "visits", "Only copy");
-    wait_row(&browser, "visits", "Metropolis and Capitol have not received +5 of Gotham");
-    browser.wait_text("h1", "the difference", |text| text.contains("1 counter differs."));
+    wait_row(&browser, "visits", "Metropolis and Capitol have not received Gotham’s +5 of");
+    browser.wait_text("h1", "the difference", |text| text.contains("Counters differ."));
     let verdict = cluster.api.get("/api/v1/verdict").expect(200).json();
     assert_eq!((&verdict["converged"], &verdict["tables"]["counters"]), (&json!(false), &json!(1)));
     let marks = browser.evaluate("return document.querySelectorAll('#table-rows mark').length");

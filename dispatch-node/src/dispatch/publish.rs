@@ -42,7 +42,7 @@ impl Dispatch {
             self.comparison.tables(),
         );
         if self.publisher.note_agreement(status.heroes_converged) {
-            self.log(now, self.me(), EventKind::Agreed, status.sentence.clone());
+            self.log(now, self.me(), EventKind::Agreed, status.about_heroes.clone());
         }
         self.record.history.differ(now, status.differences);
         self.record.history.in_force(now, self.faults.faults.faults());

@@ -79,7 +79,7 @@ impl Dispatch {
         }
         self.read_own_changes(now);
         self.refresh.add(self.comparison.count(view::counted(self.observer.cities())));
-        self.refresh.holdings_changed |= !self.refresh.is_empty();
+        self.refresh.holdings_changed |= self.refresh.has_heroes();
     }
 
     /// Refreshes the row of this hero, or of this key of a table.
@@ -134,12 +134,15 @@ impl Dispatch {
             self.comparison.rows().ids().chain(self.comparison.tables().keys()).collect()
         };
         self.refresh.add(removed);
-        let entries: Vec<(u64, HeroId, Arc<Entry>)> = map
-            .changed_since(since)
-            .map(|(number, id, entry)| (number, id, Arc::new(entry)))
-            .collect();
-        self.refresh.add(entries.iter().map(|(_, key, _)| *key).collect());
-        let heroes = entries.into_iter().filter(|(_, key, _)| key.table().is_none());
+        let mut changed = Vec::new();
+        let mut heroes: Vec<(u64, HeroId, Arc<Entry>)> = Vec::new();
+        for (number, key, entry) in map.changed_since(since) {
+            changed.push(key);
+            if key.table().is_none() {
+                heroes.push((number, key, Arc::new(entry)));
+            }
+        }
+        self.refresh.add(changed);
         for (number, hero, entry) in heroes {
             let made_it = |pull: &&PullRecord| {
                 matches!(

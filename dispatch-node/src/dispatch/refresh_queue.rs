@@ -96,6 +96,11 @@ impl RefreshQueue {
         self.stale.is_empty()
     }
 
+    /// Returns whether a hero is stale, as far as changes have been read.
+    pub(super) fn has_heroes(&self) -> bool {
+        self.stale.iter().any(|key| key.table().is_none())
+    }
+
     /// Returns whether some changes are not read, or some rows are stale.
     pub(super) fn is_behind(&self) -> bool {
         self.is_behind

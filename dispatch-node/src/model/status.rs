@@ -25,14 +25,15 @@ pub struct ClusterStatus {
     pub heroes_converged: bool,
     /// The sentences.
     pub sentence: String,
+    /// The sentences about the heroes.
+    pub about_heroes: String,
     /// The sentences in the past tense, for a page that has lost contact with dispatch.
     pub past: String,
     /// The sentences in parts, so that a page can colour them.
     pub phrases: Vec<Phrase>,
     /// The number of heroes whose entries differ between the reachable cities.
     pub differences: usize,
-    /// The numbers of counters, elements, keys, messages and so on whose entries differ between the
-    /// reachable cities, of each table that has any.
+    /// The number of entries that differ between the reachable cities, of each table that has any.
     pub table_differences: BTreeMap<TypeTable, usize>,
     /// The number of heroes that only one node holds.
     pub only_copies: usize,
@@ -85,9 +86,14 @@ impl ClusterStatus {
             && differences == 0
             && cities.iter().all(|city| city.fingerprint == dispatch.fingerprint)
             && !any_refuses(dispatch, cities);
+        let is_read = |city: &&NodeState| city.status == NodeStatus::Up && city.is_read;
+        let are_compared = cities.iter().filter(is_read).count() > 1;
+        let heroes_alone = |tense| phrases(dispatch, cities, rows, differences, tense);
         let phrases = |tense| {
-            let mut phrases = phrases(dispatch, cities, rows, differences, tense);
-            phrases.extend(differing_tables(&table_differences, tense));
+            let mut phrases = heroes_alone(tense);
+            if are_compared {
+                phrases.extend(differing_tables(&table_differences, tense));
+            }
             phrases
         };
         let text = |phrases: &[Phrase]| phrases.iter().map(Phrase::to_string).collect();
@@ -96,6 +102,7 @@ impl ClusterStatus {
             converged: heroes_converged && !table_differences.keys().any(|table| table.counts()),
             heroes_converged,
             sentence: text(&present),
+            about_heroes: text(&heroes_alone(Tense::Present)),
             past: text(&phrases(Tense::Past)),
             phrases: present,
             differences,
@@ -231,23 +238,16 @@ fn phrases(
 
 /// The tables whose entries differ between cities, without those that do not count.
 fn differing_tables(differences: &BTreeMap<TypeTable, usize>, tense: Tense) -> Vec<Phrase> {
-    let counting = || differences.iter().filter(|(table, _)| table.counts());
-    let total: usize = counting().map(|(_, differing)| differing).sum();
-    if total == 0 {
+    let counting = differences.keys().filter(|table| table.counts());
+    let names = counting.enumerate().map(|(place, table)| {
+        let name = if place == 0 { table.label() } else { table.word() };
+        Phrase::Difference(name.to_owned())
+    });
+    let names: Vec<Phrase> = names.collect();
+    if names.is_empty() {
         return Vec::new();
     }
-    let difference = |(table, differing): (&TypeTable, &usize)| {
-        let (one, many) = table.nouns();
-        Phrase::Difference(counted(*differing, one, many))
-    };
-    let mut phrases = vec![plain(" ")];
-    phrases.extend(joined(counting().map(difference).collect()));
-    phrases.push(plain(match tense {
-        Tense::Present if total == 1 => " differs.",
-        Tense::Present => " differ.",
-        Tense::Past => " differed.",
-    }));
-    phrases
+    [vec![plain(" ")], joined(names), vec![plain(tense.of(" differ.", " differed."))]].concat()
 }
 
 /// Returns each node that answers and refuses rounds, with their sources that answer too.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the row of a key matches the entries from which it was last built.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gossip::types::{counter, names, presence, registers, room, set};
@@ -59,19 +59,6 @@ impl TypeTable {
     pub fn of(key: Key) -> Option<Self> {
         let table = key.table()?;
         Self::ALL.into_iter().find(|each| each.table() == table)
-    }
-
-    /// Returns the noun for one of its rows, and for several.
-    #[must_use]
-    pub fn nouns(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Counters => ("counter", "counters"),
-            Self::Sets => ("set element", "set elements"),
-            Self::Tables => ("table key", "table keys"),
-            Self::Radio => ("message", "messages"),
-            Self::Presence => ("presence", "presences"),
-            Self::Names => ("name", "names"),
-        }
     }
 
     /// Returns its word in addresses and in the API.
@@ -172,9 +159,12 @@ impl TableRows {
             Value::Record(bytes) => table.title(bytes, entry.stamp),
             Value::Live(_) | Value::Tombstone | Value::Unset => None,
         });
-        // A deleted entry has no title, so the row keeps that of before.
+        // A deleted entry has no title, so the row keeps that of before. Without one, the key keeps
+        // it apart from other rows.
         let title = titles.next().or_else(|| rows.get(key).map(|row| row.name.clone()));
-        rows.put(key, Row::of(key, title.unwrap_or_default(), own, cells));
+        let title =
+            title.unwrap_or_else(|| Title { group: "".into(), member: key.to_string().into() });
+        rows.put(key, Row::of(key, title, own, cells));
     }
 
     /// Returns the entry of dispatch in the row of a key.
@@ -199,24 +189,11 @@ impl TableRows {
         self.0.values().map(Rows::changes).sum()
     }
 
-    /// Returns the number of titles of a table whose entries differ between the `counted` cities.
+    /// Returns the number of entries of a table that differ between the `counted` cities.
     #[must_use]
     pub fn differing(&self, table: TypeTable, counted: &[bool]) -> usize {
         let differs = |pattern: &Pattern| pattern.state(counted).differs();
-        let Some(rows) = self.0.get(&table) else { return 0 };
-        // Counting by pattern is cheap; only a match justifies a scan of all rows.
-        if rows.count(differs) == 0 {
-            return 0;
-        }
-        let differing = rows.having(differs);
-        match table {
-            TypeTable::Radio => differing.count(),
-            TypeTable::Counters
-            | TypeTable::Sets
-            | TypeTable::Tables
-            | TypeTable::Presence
-            | TypeTable::Names => differing.map(|row| &row.name).collect::<BTreeSet<_>>().len(),
-        }
+        self.0.get(&table).map_or(0, |rows| rows.count(differs))
     }
 }
 

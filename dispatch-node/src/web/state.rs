@@ -103,6 +103,7 @@ impl AppState {
         dispatch.set_launcher(launcher.clone());
         let connections = ConnectionLimit::new(limits.browsers, limits.browsers_per_address);
         let types = Types::new(cluster, guard.clone(), connections.clone(), stop.clone());
+        types.set_run(broadcaster.epoch());
         Self {
             dispatch,
             domain,

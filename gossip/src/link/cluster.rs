@@ -138,8 +138,10 @@ impl Cluster {
     }
 
     /// Returns what ended incarnations of this process had added to counters and no member has, each
-    /// loss once. It is known when the members have closed the incarnation. Amounts whose outcome
-    /// was unknown to their callers are included. A killed process takes this knowledge with it.
+    /// loss once. It is known when the members have closed the incarnation; if none of them has seen
+    /// anything of it, when they have closed a later one. Amounts whose outcome was unknown to their
+    /// callers are included. A killed process takes this knowledge with it, and of more than 16 ended
+    /// incarnations that are not closed yet, the oldest are dropped.
     #[must_use]
     pub fn take_losses(&self) -> Vec<Loss> {
         let Some(now) = self.snapshot() else { return Vec::new() };

@@ -65,7 +65,7 @@ fn log(event: &Event, unlogged: Option<u64>) {
             warn!(
                 %source,
                 writes,
-                "adopted: rewrote entries of closed incarnations, missing at other members"
+                "adopted: rewrote entries that other members may lack"
             );
         }
         Event::OrphansDropped { source, writes } => {

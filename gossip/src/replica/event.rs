@@ -35,10 +35,11 @@ pub enum Event {
         /// The number of late writes.
         writes: usize,
     },
-    /// Writes of closed incarnations that the other members had not received were rewritten by
-    /// this replica as its own.
+    /// Writes that other members may lack for ever were rewritten by this replica as its own: those
+    /// of closed incarnations that these had not received, and first writes to registers that are
+    /// earlier than a collected deletion.
     Adopted {
-        /// The member that had closed the incarnations.
+        /// The member from which they were received, or that had closed the incarnations.
         source: Origin,
         /// The number of rewritten entries.
         writes: usize,

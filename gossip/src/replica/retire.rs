@@ -317,10 +317,12 @@ impl<V: Payload> Replica<V> {
             .filter(move |(_, entry)| !has_seen(&proved, &self.horizon, entry.stamp))
     }
 
-    /// Returns the newest reading of this incarnation that another node has proved to cover.
+    /// Returns the newest reading of this incarnation that another member has proved to cover, in its
+    /// present incarnation.
     #[must_use]
     pub fn proved(&self) -> Option<Hlc> {
-        self.proofs.values().filter_map(|proof| proof.vector.highest(self.me)).max()
+        let proofs = self.counted_members().filter_map(|member| self.proof_of(member));
+        proofs.filter_map(|(_, vector)| vector.highest(self.me)).max()
     }
 
     /// Returns the proofs of all other counted members, in their present incarnations. `None` if

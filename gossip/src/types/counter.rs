@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Hlc;
@@ -161,9 +162,14 @@ pub fn decode(bytes: &[u8]) -> Option<(&str, i128)> {
     parse(bytes).map(|(name, shard)| (name, shard.value()))
 }
 
-/// The amounts that one incarnation has added, until another node is known to have them.
+/// The amounts that one incarnation has added, until another node is known to have them. Cheap to
+/// clone.
 #[derive(Clone, Debug, Default)]
-pub struct Recent(BTreeMap<String, VecDeque<(Hlc, i128)>>);
+pub struct Recent {
+    amounts: OrdMap<String, VecDeque<(Hlc, i128)>>,
+    /// The reading up to which amounts were dropped.
+    dropped: Option<Hlc>,
+}
 
 impl Recent {
     /// The number of amounts that are kept apart for one counter. Older ones are added up.
@@ -172,11 +178,14 @@ impl Recent {
     /// Notes an amount with the reading of its stamp, and drops those that another node has.
     /// `proved` is the newest reading of this incarnation that another node is known to cover.
     pub(crate) fn note(&mut self, name: &str, stamp: Hlc, amount: i64, proved: Option<Hlc>) {
-        self.0.retain(|_, amounts| {
-            amounts.retain(|(stamp, _)| Some(*stamp) > proved);
-            !amounts.is_empty()
-        });
-        let amounts = self.0.entry(name.to_owned()).or_default();
+        if proved > self.dropped {
+            self.dropped = proved;
+            let newest = |amounts: &VecDeque<(Hlc, i128)>| amounts.back().map(|(stamp, _)| *stamp);
+            let kept = self.amounts.iter().filter(|(_, amounts)| newest(amounts) > proved);
+            self.amounts = kept.map(|(name, kept)| (name.clone(), kept.clone())).collect();
+        }
+        let mut amounts = self.amounts.remove(name).unwrap_or_default();
+        amounts.retain(|(stamp, _)| Some(*stamp) > proved);
         amounts.push_back((stamp, amount.into()));
         if amounts.len() > Self::KEPT
             && let Some((_, oldest)) = amounts.pop_front()
@@ -184,12 +193,13 @@ impl Recent {
         {
             *next += oldest;
         }
+        self.amounts.insert(name.to_owned(), amounts);
     }
 
     /// Returns the sum of the amounts of a counter that no other node is known to have.
     #[must_use]
     pub fn unheard(&self, name: &str, proved: Option<Hlc>) -> i128 {
-        let amounts = self.0.get(name).into_iter().flatten();
+        let amounts = self.amounts.get(name).into_iter().flatten();
         amounts.filter(|(stamp, _)| Some(*stamp) > proved).map(|(_, amount)| amount).sum()
     }
 
@@ -197,7 +207,7 @@ impl Recent {
     #[must_use]
     pub fn has_any_after(&self, proved: Option<Hlc>) -> bool {
         let newest = |amounts: &VecDeque<(Hlc, i128)>| amounts.back().map(|(stamp, _)| *stamp);
-        self.0.values().any(|amounts| newest(amounts) > proved)
+        self.amounts.values().any(|amounts| newest(amounts) > proved)
     }
 }
 

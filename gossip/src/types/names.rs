@@ -6,6 +6,9 @@
 //!   free.
 //! - **Partition:** each side may have its own owner. After the partition one of the two loses.
 //!
+//! If two processes had one name, a registration may be written again by another node, with a new
+//! token; its owner then takes it for lost.
+//!
 //! This is eventual uniqueness. The stamp of the registration is a fencing token: a resource that
 //! remembers the highest token it has seen refuses the owner that has lost.
 //!

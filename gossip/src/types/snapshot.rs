@@ -61,7 +61,8 @@ impl Snapshot {
             && self.is_starting == peers.is_starting()
             && peers.are(&self.reachable)
             && *self.vector == *replica.vector()
-            && (self.proved == replica.proved() || !self.recent.has_any_after(self.proved))
+            && (self.proved == replica.proved()
+                || !self.recent.has_any_after(self.proved.min(replica.proved())))
     }
 
     /// Returns the node and its incarnation.
@@ -118,7 +119,8 @@ impl Snapshot {
         counter::read(&self.records, name)
     }
 
-    /// Returns what this incarnation has added to a counter and no other node is known to have.
+    /// Returns what this incarnation has added to a counter and no other node is known to have. A node
+    /// that had it may lose it with its own memory before any other has it.
     #[must_use]
     pub fn unheard(&self, counter: &str) -> i128 {
         self.recent.unheard(counter, self.proved)

@@ -618,8 +618,7 @@ fn nothing_grows_while_a_member_is_away_for_an_hour() {
     let mut sizes = Vec::new();
     for second in 0..3_600_u64 {
         let now = at(2_000 + second * 1_000);
-        for number in 0..2 {
-            let replica = &mut replicas[number];
+        for (number, replica) in replicas.iter_mut().take(2).enumerate() {
             let sender = format!("sender {number}");
             counter::add(replica, now, "visits", 1).unwrap();
             room::send(replica, now, "hq", &sender, "text", None).unwrap();

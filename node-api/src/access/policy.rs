@@ -53,12 +53,13 @@ impl AccessPolicy {
         if is_change && !self.is_same_site(headers) {
             return Err(foreign_origin(headers));
         }
-        // The sign-in page and its files must work without a role, and viewers have names too.
-        if [SIGN_IN, SIGN_OUT, ME].contains(&path) || path.starts_with("/static/") {
+        // The sign-in page and its files must work without a role.
+        if path == SIGN_IN || path == SIGN_OUT || path.starts_with("/static/") {
             return Ok(self.tokens.role(headers).unwrap_or(Role::Viewer));
         }
         match self.tokens.role(headers) {
-            Some(Role::Viewer) if is_change => Err(Problem::new(
+            // Viewers may have names too.
+            Some(Role::Viewer) if is_change && path != ME => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "viewer",
                 if self.tokens.is_invalid(headers) { INVALID } else { VIEWER },

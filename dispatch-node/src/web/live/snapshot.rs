@@ -146,7 +146,7 @@ impl Snapshot {
             s: self.number,
             from: position.shared,
             moving: timeline::moving_transform(&self.view),
-            changes: self.view.rows.changes(),
+            changes: self.view.rows.changes() + self.view.tables.changes(),
             whole: position.window == 0,
             newer,
             announcements,

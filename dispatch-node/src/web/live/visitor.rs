@@ -1,10 +1,11 @@
 //! The user of an open page, tracked as present while the page is open.
 //!
-//! Invariants: no user of a closed page stays tracked for more than a moment. The page never waits
-//! for the tracking, and works without it.
+//! Invariants: no user of a closed page stays tracked for more than a moment, unless the node did not
+//! answer in time when it was asked to track. The page never waits for the tracking.
 
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
@@ -20,6 +21,12 @@ const GUEST: &str = "guest";
 /// The time that a page must be open to be tracked, so that reloading it writes nothing; and the
 /// interval between attempts.
 const DELAY: Duration = Duration::from_secs(1);
+
+/// The number of attempts to untrack. If all fail, the node is overloaded, or is ending.
+const ATTEMPTS: usize = 60;
+/// The requests of all pages at one time, so that they leave room for others when many pages
+/// reconnect.
+static TURNS: Semaphore = Semaphore::const_new(16);
 
 /// The user of a page.
 #[derive(Clone)]
@@ -58,6 +65,7 @@ impl Visitor {
             let mut tracked = None;
             while self.is_due(&closed, tracked.as_ref()).await {
                 // Not cancelled when the page is closed: its place would stay taken.
+                let _turn = TURNS.acquire().await;
                 match self.cluster.presence(TOPIC).track(&self.key, self.meta).await {
                     Ok(present) => tracked = Some(present),
                     Err(error) => debug!("page not tracked: {error}"),
@@ -85,8 +93,13 @@ impl Visitor {
 
     async fn untrack(&self, tracked: &Present) {
         let topic = self.cluster.presence(TOPIC);
-        // The queue is full only for a moment.
-        while let Err(AskError::Busy) = topic.untrack(tracked).await {
+        for _ in 0..ATTEMPTS {
+            let _turn = TURNS.acquire().await;
+            match topic.untrack(tracked).await {
+                // Repeating it is harmless.
+                Err(AskError::Busy | AskError::Unknown) => {}
+                Ok(()) | Err(AskError::Refused(_)) => return,
+            }
             sleep(DELAY).await;
         }
     }

@@ -1,5 +1,5 @@
 //! The name that the user of a browser has chosen, for the radio and for presence. It proves nothing:
-//! everybody may choose any name.
+//! any user may choose any name.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use node_api::name;
 
-use crate::web::pages::forms::{FormRequest, answer, here};
+use crate::web::pages::forms::{FormRequest, here};
 use crate::web::state::AppState;
 
 const COOKIE: &str = "superhero-name";
@@ -27,7 +27,8 @@ pub(crate) async fn choose(State(state): State<AppState>, form: FormRequest) -> 
             let back = Redirect::to(&here(&state, headers).href());
             ([(header::SET_COOKIE, cookie)], back).into_response()
         }
-        Err(problem) => answer(&state, headers, None, Err(problem)).await,
+        // Not the page with the reason, as for other forms: that is rendered for the host.
+        Err(problem) => problem.into_response(),
     }
 }
 

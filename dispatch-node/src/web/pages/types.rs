@@ -24,8 +24,8 @@ pub(crate) async fn counters(State(state): State<AppState>, form: FormRequest) -
     change(&state, &form, |form| {
         let text = field(form, "amount")?;
         let amount = text.trim().parse().map_err(|_| {
-            let detail = format!("the amount must be a whole number, not {text:?}");
-            Problem::not_allowed("out_of_range", detail + "; nothing was changed")
+            let rule = "the amount must be a whole number of 64 bits; nothing was changed";
+            Problem::not_allowed("out_of_range", rule)
         })?;
         Ok(Request::Add { counter: named(form, "name", "counter")?, amount })
     })
@@ -104,6 +104,9 @@ fn named(form: &FormBody, from: &str, what: &str) -> Result<String, Problem> {
 
 /// Returns the bytes of a JSON value; a text that is no JSON is taken as one of its strings.
 fn json(text: &str) -> Vec<u8> {
-    let value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    serde_json::Value::to_string(&value).into_bytes()
+    // As it is: parsing and printing would change numbers.
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => text.trim().as_bytes().to_vec(),
+        Err(_) => serde_json::Value::from(text).to_string().into_bytes(),
+    }
 }

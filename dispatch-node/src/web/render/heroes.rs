@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use gossip::Incarnation;
 use shared::Entry;
 use shared::hero::{Hero, HeroId, Location};
 
@@ -208,6 +209,9 @@ impl Foot {
     }
 }
 
+/// The incarnation and the status of a node.
+type Known = (Option<Incarnation>, NodeStatus);
+
 /// The rows rendered last, by hero. A row is reused while its entries and its context are
 /// unchanged.
 #[derive(Debug, Default)]
@@ -215,6 +219,22 @@ pub(crate) struct RowCache {
     /// The status of each city, the cities that count, and the address of the page.
     surroundings: (Vec<NodeStatus>, Vec<bool>, String),
     rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
+    /// What the rendered rows of a table depend on: the changes of all tables, the cities that count,
+    /// and the incarnation and status of each node.
+    tables: Option<(u64, Vec<bool>, Vec<Known>)>,
+}
+
+impl RowCache {
+    /// Notes the view of which the rows of a table are rendered. Returns whether they may differ from
+    /// those of the view before.
+    pub(super) fn note_tables(&mut self, view: &View) -> bool {
+        let nodes = view.cities.iter().chain([&view.dispatch]);
+        let nodes = nodes.map(|node| (node.incarnation, node.status)).collect();
+        let surroundings = Some((view.tables.changes(), view.counted.clone(), nodes));
+        let is_new = self.tables != surroundings;
+        self.tables = surroundings;
+        is_new
+    }
 }
 
 /// Renders the items of the table's body, with their ids.

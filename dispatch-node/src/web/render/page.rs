@@ -63,9 +63,12 @@ pub(crate) fn window(
 ) {
     fragments.panel(number, "tables-nav", tables::nav(view, query));
     if let Some(table) = query.table {
+        fragments.panel(number, "table-columns", tables::columns(view, table));
+        if !cache.note_tables(view) {
+            return;
+        }
         let selection = tables::select(view, table, query);
         fragments.panel(number, "table-chips", tables::chips(query, &selection));
-        fragments.panel(number, "table-columns", tables::columns(view, table));
         fragments.panel(number, "table-foot", tables::foot(query, &selection));
         fragments.list(number, "table-rows", tables::rows(view, query, &selection));
         return;

@@ -107,7 +107,8 @@ impl VerdictPanel {
 
 /// The second sentence.
 fn detail(view: &View) -> String {
-    let ClusterStatus { converged, differences, only_copies, heroes, .. } = view.status;
+    let ClusterStatus { converged, heroes_converged, differences, only_copies, heroes, .. } =
+        view.status;
     let case = if !view.joined {
         "Dispatch has just started and is joining the cluster.".into()
     } else if converged && heroes == 0 {
@@ -116,6 +117,8 @@ fn detail(view: &View) -> String {
         .into()
     } else if converged {
         "Dispatch holds the same. Bomb a city and watch the others restore it.".into()
+    } else if heroes_converged {
+        "All nodes hold the same heroes.".into()
     } else if only_copies > 0 {
         let one = "hero is held by only one node, and is lost if that node crashes";
         let many = "heroes are held by only one node each, and are lost if that node crashes";
@@ -129,7 +132,7 @@ fn detail(view: &View) -> String {
     };
     [case]
         .into_iter()
-        .chain(hindrance(view, differences > 0))
+        .chain(hindrance(view, differences > 0 || !converged && heroes_converged))
         .chain(view.cities.iter().filter_map(|city| fast_clock(city, view.drift_max_ms)))
         .chain(early_stamps(view))
         .collect::<Vec<_>>()

@@ -4,6 +4,7 @@
 //! Invariant: a cell shows what the city itself holds, and is marked if that differs from what most
 //! cities hold.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use askama::Template;
 
 use gossip::types::room::Message;
 use gossip::types::{counter, names, presence, registers, room};
-use gossip::{NodeName, Stamp};
+use gossip::{NodeName, Origin, Stamp};
 use shared::{Entry, Value};
 
 use crate::model::node_state::NodeStatus;
@@ -41,16 +42,16 @@ struct Link {
     label: &'static str,
     href: String,
     on: bool,
-    /// The number of rows that differ; empty if none does.
-    differing: String,
+    /// Some entries differ.
+    differs: bool,
 }
 
 /// Renders the links to all tables.
 pub(crate) fn nav(view: &View, query: &PageQuery) -> String {
     let link = |table: Option<TypeTable>| {
-        let differences = match table {
-            None => view.status.differences,
-            Some(table) => view.status.table_differences.get(&table).copied().unwrap_or_default(),
+        let differs = match table {
+            None => view.status.differences > 0,
+            Some(table) => view.status.table_differences.contains_key(&table),
         };
         let kept = PageQuery { still: query.still, ..PageQuery::default() };
         Link {
@@ -58,7 +59,7 @@ pub(crate) fn nav(view: &View, query: &PageQuery) -> String {
             // The page is loaded again, so it is scrolled to the table.
             href: PageQuery { table, ..kept }.href() + "#table-title",
             on: query.table == table,
-            differing: if differences == 0 { String::new() } else { grouped(differences as u64) },
+            differs,
         }
     };
     let tables = [None].into_iter().chain(TypeTable::ALL.map(Some));
@@ -172,7 +173,7 @@ fn groups(view: &View, table: TypeTable) -> Vec<Group<'_>> {
         group.state.differs() || (0..view.cities.len()).any(|city| is_shown(table, group, city))
     });
     if table == TypeTable::Radio {
-        groups.sort_by_key(|group| std::cmp::Reverse(newest(group).map(|entry| entry.stamp)));
+        groups.sort_by_cached_key(|group| Reverse(newest(group).map(|entry| entry.stamp)));
     }
     groups
 }
@@ -268,7 +269,10 @@ fn row<'a>(
         .collect();
     let all_same = cells.iter().all(|cell| !cell.differs);
     let is_fresh = columns.iter().all(|column| !column.stale) && view.counted.iter().all(|is| *is);
+    // Of registers, a later write wins over a deletion.
+    let is_set = newest(group).is_some_and(|entry| !entry.is_tombstone());
     let (state, tone) = match group.state {
+        RowState::DeletePending if is_set => ("Differs", "warn"),
         RowState::Agreed => ("Agreed", ""),
         RowState::Terminated => ("Deleted", ""),
         RowState::OnlyCopy => ("Only copy", "bad"),
@@ -296,7 +300,7 @@ fn described(view: &View, table: TypeTable, group: &Group<'_>) -> (String, Strin
         TypeTable::Counters => (of.to_string(), shares(group)),
         TypeTable::Sets => (member.to_string(), format!("in {of}")),
         TypeTable::Tables => (member.to_string(), format!("in {of}")),
-        TypeTable::Names => (member.to_string(), String::new()),
+        TypeTable::Names => (member.to_string(), holder(view, group)),
         TypeTable::Presence => (member.to_string(), tracked(view, group)),
         TypeTable::Radio => match newest(group).and_then(|entry| message(entry)) {
             Some(Message { sender, text, stamp, reply_to }) => {
@@ -331,13 +335,7 @@ fn tracked(view: &View, group: &Group<'_>) -> String {
     });
     let mut places: BTreeMap<(NodeName, bool), usize> = BTreeMap::new();
     for owner in owners {
-        let mut nodes = view.cities.iter().chain([&view.dispatch]);
-        let is_up = nodes.any(|node| {
-            node.name == owner.node
-                && node.incarnation == Some(owner.incarnation)
-                && node.status == NodeStatus::Up
-        });
-        *places.entry((owner.node, is_up)).or_default() += 1;
+        *places.entry((owner.node, is_up(view, owner))).or_default() += 1;
     }
     let places = places.into_iter().map(|((node, is_up), count)| {
         let hidden = if is_up { "" } else { " (out of reach, so hidden)" };
@@ -349,6 +347,27 @@ fn tracked(view: &View, group: &Group<'_>) -> String {
     let places: Vec<String> = places.collect();
     let places = if places.is_empty() { "gone".to_owned() } else { places.join(", ") };
     format!("{places}, in {}", group.title.group)
+}
+
+/// Returns whether this incarnation runs, as far as dispatch knows.
+fn is_up(view: &View, incarnation: Origin) -> bool {
+    view.cities.iter().chain([&view.dispatch]).any(|node| {
+        node.name == incarnation.node
+            && node.incarnation == Some(incarnation.incarnation)
+            && node.status == NodeStatus::Up
+    })
+}
+
+/// Describes a name whose holder is out of reach or has ended.
+fn holder(view: &View, group: &Group<'_>) -> String {
+    let newest = newest(group);
+    let held = newest.and_then(|entry| names::decode(record(entry)?, entry.stamp));
+    let is_free = held.is_some_and(|(_, held)| !is_up(view, held.owner));
+    if is_free {
+        "free to take: its holder is out of reach or has ended".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Returns whether [`value`] returns a text, which costs more.
@@ -374,17 +393,27 @@ fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
             Some(shards.sum::<i128>().to_string())
         }
         TypeTable::Sets => held().any(|entry| !entry.is_tombstone()).then(|| "present".to_owned()),
-        TypeTable::Radio => held().next().map(|_| "received".to_owned()),
+        TypeTable::Radio => {
+            // An earlier message may have the same place in the ring.
+            let is_it = |entry: &Entry| newest(group).is_some_and(|it| it.stamp == entry.stamp);
+            held().any(is_it).then(|| "received".to_owned())
+        }
         TypeTable::Presence => {
-            let metas = held().filter_map(|entry| content(entry, &group.title.member));
-            let shown = |meta: Vec<u8>| match meta.as_slice() {
-                b"null" => "present".to_owned(),
-                meta => shortened(meta),
-            };
-            let metas: Vec<String> = metas.map(shown).collect();
-            (!metas.is_empty()).then(|| metas.join(", "))
+            let mut metas: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+            for meta in held().filter_map(|entry| content(entry, &group.title.member)) {
+                *metas.entry(meta).or_default() += 1;
+            }
+            let metas = metas.into_iter().map(|(meta, count)| {
+                let text = if meta == b"null" { "present".to_owned() } else { shortened(&meta) };
+                if count == 1 { text } else { format!("{count} × {text}") }
+            });
+            let metas: Vec<String> = metas.collect();
+            (!metas.is_empty()).then(|| shortened(metas.join(", ").as_bytes()))
         }
         TypeTable::Tables => held().find_map(|entry| {
+            if entry.is_tombstone() {
+                return Some("deleted".to_owned());
+            }
             let (_, _, value) = registers::decode(record(entry)?)?;
             Some(shortened(value))
         }),
@@ -397,36 +426,48 @@ fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
 
 /// Explains why the cities differ: which writes some of them have not received.
 fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
-    let reason = |row: &&Arc<Row>| {
-        let newest = row.own.iter().chain(row.cells.iter().flatten());
-        let newest = newest.max_by_key(|entry| entry.rank())?;
-        let lacks =
-            |city: &usize| view.counted[*city] && stamp_at(row, *city) != Some(newest.stamp);
-        let lacking: Vec<usize> = (0..view.cities.len()).filter(lacks).collect();
-        let first = *lacking.first()?;
-        let names: Vec<String> =
-            lacking.iter().map(|city| title(view.cities[*city].name)).collect();
-        let (has, of) = (if names.len() == 1 { "has" } else { "have" }, newest.stamp);
-        let what = match table {
-            TypeTable::Counters => {
-                let before = row.cells[first].as_deref().map_or(0, shard);
-                format!("{:+}", shard(newest) - before)
+    let mut reasons = Vec::new();
+    for row in &group.rows {
+        let entries = row.own.iter().chain(row.cells.iter().flatten());
+        let Some(newest) = entries.max_by_key(|entry| entry.rank()) else { continue };
+        // The cities that hold the same earlier entry lack the same.
+        let mut lacking: BTreeMap<Option<Stamp>, Vec<usize>> = BTreeMap::new();
+        for city in (0..view.cities.len()).filter(|city| view.counted[*city]) {
+            let held = stamp_at(row, city);
+            if held != Some(newest.stamp) {
+                lacking.entry(held).or_default().push(city);
             }
-            TypeTable::Radio => "the message".to_owned(),
-            TypeTable::Sets | TypeTable::Tables | TypeTable::Presence | TypeTable::Names
-                if newest.is_tombstone() =>
-            {
-                "the deletion".to_owned()
-            }
-            TypeTable::Sets => "the addition".to_owned(),
-            TypeTable::Tables | TypeTable::Presence | TypeTable::Names => {
-                "the later write".to_owned()
-            }
-        };
-        let (node, at) = (title(of.origin.node), moment(of.hlc.wall));
-        Some(format!("{} {has} not received {what} of {node}, {at}", names.join(" and ")))
-    };
-    group.rows.iter().filter_map(reason).take(REASONS_MAX).collect()
+        }
+        for cities in lacking.into_values() {
+            let before = row.cells[cities[0]].as_deref();
+            let names: Vec<String> =
+                cities.iter().map(|city| title(view.cities[*city].name)).collect();
+            let has = if names.len() == 1 { "has" } else { "have" };
+            let node = title(newest.stamp.origin.node);
+            let (what, at) = (missing(table, newest, before), moment(newest.stamp.hlc.wall));
+            reasons.push(format!(
+                "{} {has} not received {node}’s {what} of {at}",
+                names.join(" and ")
+            ));
+        }
+    }
+    reasons.truncate(REASONS_MAX);
+    reasons
+}
+
+/// Names the write that a city lacks which holds `before`.
+fn missing(table: TypeTable, newest: &Entry, before: Option<&Entry>) -> String {
+    match table {
+        TypeTable::Counters => format!("{:+}", shard(newest) - before.map_or(0, shard)),
+        TypeTable::Radio => "message".to_owned(),
+        TypeTable::Sets | TypeTable::Tables | TypeTable::Presence | TypeTable::Names
+            if newest.is_tombstone() =>
+        {
+            "deletion".to_owned()
+        }
+        TypeTable::Sets => "addition".to_owned(),
+        TypeTable::Tables | TypeTable::Presence | TypeTable::Names => "write".to_owned(),
+    }
 }
 
 fn stamp_at(row: &Row, city: usize) -> Option<Stamp> {

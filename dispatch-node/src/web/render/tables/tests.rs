@@ -85,7 +85,7 @@ fn difference_is_marked_counted_and_explained() {
     let shown = texts(&view, &all);
     assert!(shown[0].starts_with("visits Capitol 1, Gotham 5 6 1 1 Only copy"), "{shown:?}");
     assert!(
-        shown[0].contains("Metropolis and Capitol have not received +5 of Gotham"),
+        shown[0].contains("Metropolis and Capitol have not received Gotham’s +5 of"),
         "{shown:?}"
     );
     let selection = select(&view, TypeTable::Counters, &all);
@@ -101,7 +101,7 @@ fn difference_is_marked_counted_and_explained() {
         &view.tables,
     );
     assert_eq!(status.table_differences.get(&TypeTable::Counters), Some(&1));
-    assert!(status.sentence.ends_with(" 1 counter differs."), "{}", status.sentence);
+    assert!(status.sentence.ends_with(" Counters differ."), "{}", status.sentence);
     assert!(!status.converged && status.heroes_converged);
     let differing = PageQuery { show: Show::Differing, ..all };
     assert_eq!(texts(&view, &differing).len(), 1);
@@ -167,4 +167,36 @@ fn rows_are_searched_and_paged() {
     assert_eq!(texts(&view, &second).len(), 10);
     let found = PageQuery { search: "KEY 41".into(), ..query };
     assert_eq!(texts(&view, &found), ["key 41 in stock All three: 1 Agreed"]);
+}
+
+#[test]
+fn pages_of_one_name_are_counted() {
+    let mut dispatch = replica("dispatch");
+    for _ in 0..5 {
+        presence::track(&mut dispatch, NOW, "pages", "guest", b"null").unwrap();
+    }
+    let view = held(Fixture::new(), &dispatch, [true; 3], true).view;
+    let shown = texts(&view, &query(TypeTable::Presence));
+    assert_eq!(shown, ["guest 5 at Dispatch, in pages All three: 5 × present Agreed"]);
+}
+
+#[test]
+fn register_that_is_set_again_over_a_deletion_differs() {
+    let mut gotham = replica("gotham");
+    let write = |replica: &mut Replica, put: &[&str], delete: &[&str]| {
+        let put = put.iter().map(|key| ((*key).to_owned(), b"1".to_vec())).collect();
+        let delete = delete.iter().map(|key| (*key).to_owned()).collect();
+        registers::write(replica, NOW, "stock", &registers::Batch { put, delete }).unwrap();
+    };
+    write(&mut gotham, &["key"], &[]);
+    write(&mut gotham, &[], &["key"]);
+    let deleted = entries(&gotham);
+    write(&mut gotham, &["key"], &[]);
+    let set = entries(&gotham);
+    let mut fixture = Fixture::new();
+    let (key, set, deleted) = (set[0].0, Some(&set[0].1), Some(&deleted[0].1));
+    let cells = [set, deleted, set].map(|entry| entry.cloned());
+    fixture.view.tables.put(key, set.cloned(), cells.to_vec());
+    let shown = texts(&fixture.view, &query(TypeTable::Tables));
+    assert!(shown[0].starts_with("key in stock 1 deleted 1 Differs"), "{shown:?}");
 }

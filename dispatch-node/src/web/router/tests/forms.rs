@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Site, open_policy};
+use super::{Site, VIEWER, closed_policy, open_policy};
 use crate::fixtures::name;
 use crate::request::RequestError;
 
@@ -219,4 +219,49 @@ async fn whole_numbers_of_the_api_may_have_a_zero_fraction() {
         let answer = site.request("POST", path, &json, &body).await;
         assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
+    let site = Site::new(open_policy());
+    let page = site.request("GET", "/", &[], "").await.body;
+    let epoch = page.split("data-epoch=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let own = format!("{}~0123", epoch.expect("the page has an epoch"));
+    for (path, form) in [
+        ("/types/counters", "name=visits&amount=1"),
+        ("/types/sets", "name=fruits&element=apple"),
+        ("/types/tables", "name=stock&key=a&value=1"),
+        ("/types/radio", "text=hello"),
+        ("/types/names", "name=leader&value="),
+    ] {
+        // This node has no replica, so it does not get further.
+        let answer = site.form(path, &[JSON, ("idempotency-key", &own)], form).await;
+        assert_eq!(answer.problem(503), "joining", "{path}");
+        let other = site.form(path, &[JSON, ("idempotency-key", "00000000~0123")], form).await;
+        assert_eq!(other.problem(503), "outcome_unknown", "{path}");
+    }
+    for (path, form, problem) in [
+        ("/types/counters", "name=visits&amount=1.5", "out_of_range"),
+        ("/types/counters", "name=visits", "no_field"),
+        ("/types/counters", "name=&amount=1", "invalid_name"),
+        ("/types/sets", "name=fruits", "no_field"),
+        ("/types/tables", "name=stock&key=a", "no_field"),
+    ] {
+        assert_eq!(site.form(path, &[JSON], form).await.problem(422), problem, "{path} {form}");
+    }
+}
+
+#[tokio::test]
+async fn viewer_chooses_a_name_and_unknown_clients_see_nothing() {
+    let site = Site::new(closed_policy());
+    let bearer = format!("Bearer {VIEWER}");
+    let viewer = ("authorization", bearer.as_str());
+    assert_eq!(site.form("/me", &[JSON], "name=Ada").await.problem(401), "sign_in");
+    assert_eq!(site.form("/me", &[JSON], "name=").await.problem(401), "sign_in");
+    let chosen = site.form("/me", &[viewer], "name=Ada").await;
+    assert_eq!(chosen.status, 303, "{chosen:?}");
+    assert!(chosen.header("set-cookie").unwrap().starts_with("superhero-name=Ada;"), "{chosen:?}");
+    let refused = site.form("/me", &[viewer], "name=").await;
+    assert_eq!(refused.problem(422), "invalid_name");
+    assert_eq!(site.form("/types/radio", &[JSON, viewer], "text=a").await.problem(403), "viewer");
 }
