@@ -56,10 +56,14 @@ pub struct Exchange {
     pub to: String,
     /// True if dispatch saw the end of the exchange within 1.5 s.
     pub completed: bool,
-    /// The number of entries transferred.
+    /// The number of entries of heroes transferred.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub entries: u64,
+    /// The number of entries of the types transferred: counters, sets, tables and so on.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub records: u64,
     /// The number of bytes transferred in both directions.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]

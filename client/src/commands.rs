@@ -217,7 +217,7 @@ fn in_force(fault: &Fault) -> Vec<String> {
 }
 
 fn step(exchange: &Exchange) -> Vec<String> {
-    let Exchange { from, to, completed, entries, bytes } = exchange;
+    let Exchange { from, to, completed, entries, records: _, bytes } = exchange;
     vec![from.clone(), to.clone(), yes(*completed), entries.to_string(), bytes.to_string()]
 }
 

@@ -60,8 +60,6 @@ fn each_table_shows_what_each_city_holds() {
         let violations = axe::violations(&browser);
         assert!(violations.is_empty(), "{table}: {violations:?}");
     }
-    // The villain is in one city.
-    wait_row(&browser, "villain", "All three:");
     assert_no_problems(&browser, &[]);
 }
 
@@ -95,9 +93,9 @@ fn forms_write_at_dispatch_and_refusals_are_shown() {
     browser.type_into("textbox", "Counter", "clicks");
     browser.click("button", "Add to counter");
     wait_row(&browser, "clicks", "Dispatch 1 All three: 1");
-    browser.type_into("textbox", "Amount", "0");
+    browser.type_into("textbox", "Amount", "x");
     browser.click("button", "Add to counter");
-    browser.wait_text("#change", "the refusal", |text| text.contains("not be 0"));
+    browser.wait_text("#change", "the refusal", |text| text.contains("must be a whole number"));
     open_table(&browser, "Radio");
     browser.type_into("textbox", "Your name", "Zoë");
     browser.click("button", "Use name");
@@ -123,12 +121,12 @@ fn forms_write_at_dispatch_and_refusals_are_shown() {
 fn tables_work_without_javascript() {
     let cluster = Cluster::start(Options::default());
     let browser = Browser::without_javascript();
-    browser.open(&format!("{}/?still=1", cluster.api.url()));
+    browser.open(&format!("{}?still=1", cluster.api.url()));
     for table in TABLES {
         browser.click("link", table);
         browser.wait_text("#table-title", table, |text| text.starts_with(table));
     }
-    browser.open(&format!("{}/?table=sets&still=1", cluster.api.url()));
+    browser.open(&format!("{}?table=sets&still=1", cluster.api.url()));
     browser.type_into("textbox", "Set", "fruits");
     browser.type_into("textbox", "Element", "apple");
     browser.click("button", "Add element");

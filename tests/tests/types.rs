@@ -93,6 +93,40 @@ fn counters_add_up_over_all_nodes_and_a_bombed_city_keeps_what_others_have() {
 }
 
 #[test]
+fn cluster_counts_what_happens_and_has_one_villain() {
+    let options = Options { patrol: "100ms", fight: "200ms", ..Options::default() };
+    let mut cluster = Cluster::start(options);
+    let hero = cluster.api.create_named("Granite").id;
+    wait_at(&cluster, "capitol", "/api/v1/counters/created", "/shares", &json!({ "dispatch": 1 }));
+    cluster.bomb("capitol");
+    wait_at(&cluster, "gotham", "/api/v1/counters/bombs", "/shares", &json!({ "capitol": 1 }));
+    cluster.api.assign(&hero, "metropolis").expect(200);
+    wait_until("metropolis counts fights", HANG_TIMEOUT, || {
+        let fights = at(&cluster, "capitol").get("/api/v1/counters/fights");
+        let found =
+            fights.status == 200 && fights.json()["shares"]["metropolis"].as_u64() > Some(1);
+        ensure(found, || format!("{fights:?}"))
+    });
+    let owner = |cluster: &Cluster, node: &str| {
+        let name = at(cluster, node).get("/api/v1/names/villain");
+        (name.status == 200).then(|| name.json()["owner"].as_str().expect("an owner").to_owned())
+    };
+    let agreed = |cluster: &Cluster, nodes: &[&str], besides: Option<&str>| {
+        wait_until("all show one villain", HANG_TIMEOUT, || {
+            let owners: BTreeSet<_> = nodes.iter().map(|node| owner(cluster, node)).collect();
+            let one = owners.first().cloned().flatten().filter(|_| owners.len() == 1);
+            let is_new = one.is_some() && one.as_deref() != besides;
+            if is_new { Ok(one) } else { Err(format!("{owners:?}")) }
+        })
+    };
+    let first = agreed(&cluster, &NODES, None).expect("an owner");
+    let first = *CITIES.iter().find(|city| **city == first).expect("a city");
+    cluster.kill9(first);
+    let others: Vec<&str> = NODES.into_iter().filter(|node| *node != first).collect();
+    agreed(&cluster, &others, Some(first));
+}
+
+#[test]
 fn batch_is_seen_whole() {
     let cluster = Cluster::start(Options::default());
     let (gotham, capitol) = (at(&cluster, "gotham"), at(&cluster, "capitol"));

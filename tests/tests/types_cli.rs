@@ -145,7 +145,7 @@ fn table_is_written_in_one_batch() {
     let delete = ["table", "delete", "weather", "gotham", "capitol", "absent", "--at", "capitol"];
     assert_eq!(succeed(&cluster, &delete), "0\t3\n");
     refused(&cluster, &["table", "delete", "weather", "absent", "--at", "capitol"], "unknown_key");
-    wait_printed(&cluster, &["table", "list"], "weather\t1\n");
+    wait_printed(&cluster, &["table", "list"], "mottos\t3\nweather\t1\n");
     refused(&cluster, &["table", "put", "weather", "\n", "1"], "invalid_name");
 }
 

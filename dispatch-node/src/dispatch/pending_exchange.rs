@@ -36,6 +36,7 @@ impl PendingExchange {
             puller: puller.node,
             completed: false,
             entries: 0,
+            records: 0,
             bytes: 0,
         };
         Self {
@@ -64,7 +65,11 @@ impl PendingExchange {
         // Encoded once more to count the bytes; acceptable for a single requested exchange.
         self.so_far.bytes += wire::encode(&Frame::Round(envelope.clone())).len();
         match &envelope.step {
-            Step::Chunk { entries, .. } if onward => self.so_far.entries += entries.len(),
+            Step::Chunk { entries, .. } if onward => {
+                let records = entries.keys().filter(|key| key.table().is_some()).count();
+                self.so_far.records += records;
+                self.so_far.entries += entries.len() - records;
+            }
             Step::Same { .. } | Step::End { .. } if onward => self.so_far.completed = true,
             Step::Chunk { .. }
             | Step::Same { .. }

@@ -178,9 +178,10 @@ impl Dispatch {
     }
 
     fn end_exchange(&mut self, now: Now, PendingExchange { ticket, so_far, .. }: PendingExchange) {
-        let Exchange { source, puller, completed, entries, bytes } = so_far;
+        let Exchange { source, puller, completed, bytes, .. } = so_far;
+        let transferred = so_far.transferred();
         let text = if completed {
-            format!("{puller} pulled {entries} entries ({bytes} bytes) from {source}")
+            format!("{puller} pulled {transferred} ({bytes} bytes) from {source}")
         } else {
             format!("{puller} did not finish its pull from {source} in time")
         };

@@ -93,7 +93,7 @@ impl TypeTable {
         match self {
             Self::Counters => {
                 "A total is the sum of what each node has added. What one other node has received \
-                 counts for ever."
+                 counts for ever; what a bomb has cost a counter is counted in “lost: NAME”."
             }
             Self::Sets => "An addition wins over a concurrent removal.",
             Self::Tables => "Of two writes to a key, the later one wins.",

@@ -217,6 +217,7 @@ pub(crate) fn exchange(exchange: exchange::Exchange) -> Exchange {
         to: exchange.puller.to_string(),
         completed: exchange.completed,
         entries: exchange.entries as u64,
+        records: exchange.records as u64,
         bytes: exchange.bytes as u64,
     }
 }

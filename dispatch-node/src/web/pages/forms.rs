@@ -20,7 +20,7 @@ use shared::hero::HeroId;
 use crate::model::bomb_report;
 use crate::model::exchange::Exchange;
 use crate::request::{Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Reply, Terminate};
-use crate::text::{counted, title};
+use crate::text::title;
 use crate::web::error::{Problem, Refusal};
 use crate::web::extract::accept;
 use crate::web::extract::parameters::{CityPath, HeroPath};
@@ -173,15 +173,13 @@ pub(crate) async fn act(
 
 /// Returns the notice for a reply that the page does not show otherwise.
 fn notice(reply: &Reply) -> Option<String> {
-    let Reply::Exchanged(Exchange { source, puller, completed, entries, bytes }) = reply else {
+    let Reply::Exchanged(exchange) = reply else {
         return None;
     };
+    let Exchange { source, puller, completed, bytes, .. } = exchange;
     let (source, puller) = (title(*source), title(*puller));
     Some(if *completed {
-        format!(
-            "{puller} pulled {} from {source} ({bytes} bytes)",
-            counted(*entries, "entry", "entries")
-        )
+        format!("{puller} pulled {} from {source} ({bytes} bytes)", exchange.transferred())
     } else {
         format!("{puller} was asked to pull from {source}; no result was observed in time")
     })

@@ -226,7 +226,9 @@ async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
     let site = Site::new(open_policy());
     let page = site.request("GET", "/", &[], "").await.body;
     let epoch = page.split("data-epoch=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let own = format!("{}~0123", epoch.expect("the page has an epoch"));
+    let random = "0123456789abcdef0123456789abcdef";
+    let own = format!("{}~{random}", epoch.expect("the page has an epoch"));
+    let earlier = format!("00000000~{random}");
     for (path, form) in [
         ("/types/counters", "name=visits&amount=1"),
         ("/types/sets", "name=fruits&element=apple"),
@@ -237,7 +239,7 @@ async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
         // This node has no replica, so it does not get further.
         let answer = site.form(path, &[JSON, ("idempotency-key", &own)], form).await;
         assert_eq!(answer.problem(503), "joining", "{path}");
-        let other = site.form(path, &[JSON, ("idempotency-key", "00000000~0123")], form).await;
+        let other = site.form(path, &[JSON, ("idempotency-key", &earlier)], form).await;
         assert_eq!(other.problem(503), "outcome_unknown", "{path}");
     }
     for (path, form, problem) in [
