@@ -106,7 +106,7 @@ impl Executor for Scripted {
     fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure> {
         self.done(format!("exchange {from} {to}"))?;
         let (from, to) = (from.to_owned(), to.to_owned());
-        Ok(Exchange { from, to, completed: true, entries: 3, bytes: 400 })
+        Ok(Exchange { from, to, completed: true, entries: 3, records: 0, bytes: 400 })
     }
 
     fn verdict(&self) -> Result<Verdict, Failure> {

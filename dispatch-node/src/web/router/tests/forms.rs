@@ -226,16 +226,18 @@ async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
     let site = Site::new(open_policy());
     let page = site.request("GET", "/", &[], "").await.body;
     let epoch = page.split("data-epoch=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let random = "0123456789abcdef0123456789abcdef";
-    let own = format!("{}~{random}", epoch.expect("the page has an epoch"));
-    let earlier = format!("00000000~{random}");
-    for (path, form) in [
+    let epoch = epoch.expect("the page has an epoch");
+    for (number, (path, form)) in [
         ("/types/counters", "name=visits&amount=1"),
         ("/types/sets", "name=fruits&element=apple"),
         ("/types/tables", "name=stock&key=a&value=1"),
         ("/types/radio", "text=hello"),
         ("/types/names", "name=leader&value="),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (own, earlier) = (format!("{epoch}~{number:032}"), format!("00000000~{number:032}"));
         // This node has no replica, so it does not get further.
         let answer = site.form(path, &[JSON, ("idempotency-key", &own)], form).await;
         assert_eq!(answer.problem(503), "joining", "{path}");
