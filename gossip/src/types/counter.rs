@@ -97,8 +97,8 @@ pub fn add<V: Payload>(
     if amount == 0 {
         return Err(CounterError::Zero);
     }
-    let total = read(replica.map().records(), name).map_or(0, |counter| counter.total);
-    let is_in_range = i64::try_from(total + i128::from(amount)).is_ok();
+    let mut counter = read(replica.map().records(), name).unwrap_or_default();
+    let is_in_range = i64::try_from(counter.total + i128::from(amount)).is_ok();
     let key = key(name, replica.me());
     let mut shard = shard(replica.map().records(), key, name).unwrap_or_default();
     let side = if amount > 0 { &mut shard.up } else { &mut shard.down };
@@ -107,7 +107,8 @@ pub fn add<V: Payload>(
     let record = Record { group: name, name: "", content: &encoded(&shard) };
     let value = Value::Record(record.encode(Kind::Lasting));
     replica.write(now, key, value).map_err(TypeError::from)?;
-    Ok(read(replica.map().records(), name).unwrap_or_default())
+    counter.add(replica.me().node, amount.into());
+    Ok(counter)
 }
 
 /// Returns the value of a counter; `None` if the replica knows no increment of it.

@@ -14,6 +14,7 @@
 //!
 //! Invariant: two replicas with equal vectors show the same messages.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Stamp;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
+use crate::id::Origin;
 use crate::payload::Payload;
 use crate::replica::Replica;
 use crate::table::{Kind, RING, Record, Table};
@@ -111,24 +113,32 @@ pub fn send<V: Payload>(
         return Err(RoomError::Text { bytes: text.len() });
     }
     let me = replica.me();
-    let messages = held(replica.map().records(), room);
-    let mine = || messages.iter().filter(|(stamp, _)| stamp.origin == me);
-    let recent: Vec<UnixMillis> = mine()
-        .filter(|(_, content)| content.sender == sender)
-        .map(|(_, content)| content.sent)
-        .filter(|sent| now.wall.0.abs_diff(sent.0) < RATE_MS)
-        .collect();
+    let records = replica.map().records();
+    let mut recent = Vec::new();
+    let mut number = 0;
+    // Newest first, and no further than needed: decoding the whole room would take much longer than
+    // the write.
+    for (place, content) in own(records, room, me).enumerate() {
+        if place == 0 {
+            number = content.number.wrapping_add(1);
+        }
+        if now.wall.0.abs_diff(content.sent.0) >= RATE_MS {
+            break;
+        }
+        if content.sender == sender {
+            recent.push(content.sent);
+        }
+    }
     if recent.len() >= RATE {
         let oldest = recent.iter().min().map_or(now.wall.0, |oldest| oldest.0);
         let retry_ms = (oldest + RATE_MS).saturating_sub(now.wall.0).clamp(1, RATE_MS);
         return Err(RoomError::TooFast { retry_ms });
     }
     if let Some(question) = reply_to
-        && !messages.iter().any(|(stamp, _)| *stamp == question)
+        && !shows(records, room, question)
     {
         return Err(RoomError::UnknownMessage);
     }
-    let number = mine().map(|(_, content)| content.number.wrapping_add(1)).max().unwrap_or(0);
     let (sender, text, sent) = (sender.to_owned(), text.to_owned(), now.wall);
     let content = Content { number, sender, text, reply_to, sent };
     let record = Record { group: room, name: "", content: &encoded(&content) };
@@ -180,15 +190,31 @@ pub fn count(records: &Records) -> usize {
     rooms.count()
 }
 
+/// Returns the messages of one incarnation, newest first. They are decoded one by one.
+fn own(records: &Records, room: &str, me: Origin) -> impl Iterator<Item = Content> {
+    let mut own: Vec<(Stamp, &[u8])> =
+        records.range(TABLE.of_owner(room, me)).map(|(_, stamp, bytes)| (stamp, bytes)).collect();
+    own.sort_unstable_by_key(|(stamp, _)| Reverse(*stamp));
+    own.into_iter().filter_map(move |(_, bytes)| content_of(room, bytes))
+}
+
+/// Returns whether the map holds the message with this stamp.
+fn shows(records: &Records, room: &str, message: Stamp) -> bool {
+    let mut held = records.range(TABLE.group(room));
+    held.any(|(_, stamp, bytes)| stamp == message && content_of(room, bytes).is_some())
+}
+
+/// Returns the content of a message; `None` if it is of another room with an equal hash.
+fn content_of(room: &str, bytes: &[u8]) -> Option<Content> {
+    let record = Record::decode(bytes, Kind::Lasting).ok()?;
+    if record.group == room { decoded(record.content) } else { None }
+}
+
 /// Returns the messages that the map holds of a room, sorted by stamp.
 fn held(records: &Records, room: &str) -> Vec<(Stamp, Content)> {
     let records = records.range(TABLE.group(room));
-    let mut held: Vec<(Stamp, Content)> = records
-        .filter_map(|(_, stamp, bytes)| {
-            let record = Record::decode(bytes, Kind::Lasting).ok()?;
-            (record.group == room).then_some((stamp, decoded(record.content)?))
-        })
-        .collect();
+    let mut held: Vec<(Stamp, Content)> =
+        records.filter_map(|(_, stamp, bytes)| Some((stamp, content_of(room, bytes)?))).collect();
     held.sort_unstable_by_key(|(stamp, _)| *stamp);
     held
 }

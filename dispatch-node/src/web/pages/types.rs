@@ -50,7 +50,7 @@ pub(crate) async fn tables(State(state): State<AppState>, form: FormRequest) -> 
         let (table, key) = (named(form, "name", "table")?, named(form, "key", "key")?);
         let batch = match form.get("delete") {
             Some(_) => Batch { put: [].into(), delete: [key].into() },
-            None => Batch { put: [(key, json(field(form, "value")?))].into(), delete: [].into() },
+            None => Batch { put: [(key, json(value(form)))].into(), delete: [].into() },
         };
         Ok(Request::Write { table, batch })
     })
@@ -73,7 +73,7 @@ pub(crate) async fn names(State(state): State<AppState>, form: FormRequest) -> R
         let name = named(form, "name", "registration")?;
         Ok(match form.get("release") {
             Some(_) => Request::Release { name },
-            None => Request::Register { name, value: json(field(form, "value")?) },
+            None => Request::Register { name, value: json(value(form)) },
         })
     })
     .await
@@ -96,6 +96,11 @@ fn field<'a>(form: &'a FormBody, field: &str) -> Result<&'a str, Problem> {
     form.get(field).ok_or_else(|| {
         Problem::not_allowed("no_field", format!("{field} is missing; nothing was changed"))
     })
+}
+
+/// Returns the value, which may be empty.
+fn value(form: &FormBody) -> &str {
+    form.get("value").unwrap_or_default()
 }
 
 fn named(form: &FormBody, from: &str, what: &str) -> Result<String, Problem> {

@@ -63,6 +63,11 @@ fn texts(view: &View, query: &PageQuery) -> Vec<String> {
     rows(view, query, &selection).into_iter().map(plain).collect()
 }
 
+fn status(view: &View) -> ClusterStatus {
+    let View { dispatch, cities, rows, counted, tables, .. } = view;
+    ClusterStatus::of(dispatch, cities, rows, counted, None, 0, tables)
+}
+
 #[test]
 fn counter_is_one_row_that_adds_up_its_shards() {
     let (mut gotham, mut capitol) = (replica("gotham"), replica("capitol"));
@@ -91,15 +96,7 @@ fn difference_is_marked_counted_and_explained() {
     let selection = select(&view, TypeTable::Counters, &all);
     let html = rows(&view, &all, &selection)[0].1.clone();
     assert_eq!(html.matches("<mark>").count(), 1, "{html}");
-    let status = ClusterStatus::of(
-        &view.dispatch,
-        &view.cities,
-        &view.rows,
-        &view.counted,
-        None,
-        0,
-        &view.tables,
-    );
+    let status = status(&view);
     assert_eq!(status.table_differences.get(&TypeTable::Counters), Some(&1));
     assert!(status.sentence.ends_with(" Counters differ."), "{}", status.sentence);
     assert!(!status.converged && status.heroes_converged);
@@ -112,15 +109,7 @@ fn presence_differs_without_changing_the_verdict() {
     let mut dispatch = replica("dispatch");
     presence::track(&mut dispatch, NOW, "pages", "ada", b"null").unwrap();
     let view = held(Fixture::new(), &dispatch, [true, false, false], true).view;
-    let status = ClusterStatus::of(
-        &view.dispatch,
-        &view.cities,
-        &view.rows,
-        &view.counted,
-        None,
-        0,
-        &view.tables,
-    );
+    let status = status(&view);
     assert_eq!(status.table_differences.get(&TypeTable::Presence), Some(&1));
     assert!(status.converged, "{}", status.sentence);
 }
