@@ -78,9 +78,10 @@ pictures: ## take new pictures of the page, from a cluster of its own, into docs
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --test processes -- --ignored --nocapture pictures::
 
-bench: ## measure the core next to other libraries, and the page against its budgets (15 minutes, without the build of the libraries)
+bench: ## measure the core and the types next to other libraries, and the page against its budgets (15 minutes, without the build of the libraries)
 	@$(SETUP) test
 	$(CARGO) run --quiet --release -p benches --features peers --bin engine
+	$(CARGO) run --quiet --release -p benches --features peers --bin types
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
 	$(CARGO) run --quiet --release -p benches --bin recovery
 	$(CARGO) run --quiet --release -p benches --bin page

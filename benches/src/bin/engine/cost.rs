@@ -1,11 +1,8 @@
 //! The cost of an operation: processor time and bytes.
-//!
-//! Time is the processor time of this process on all its threads, so other programs on the machine
-//! have little influence.
 
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use benches::measure::cpu_time;
 use peak_alloc::PeakAlloc;
 
 use crate::peer::Bytes;
@@ -30,13 +27,6 @@ pub(crate) struct Cost {
     pub(crate) bytes: Bytes,
 }
 
-/// Runs `work` and returns its processor time and its result.
-pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let start = cpu_time();
-    let result = work();
-    (cpu_time().saturating_sub(start), result)
-}
-
 /// Returns the median cost of several runs: as many as fit into `duration`, and at most `runs_max`.
 /// Each run returns the cost of its measured part.
 pub(crate) fn median(runs_max: usize, duration: Duration, mut run: impl FnMut() -> Cost) -> Cost {
@@ -55,21 +45,4 @@ pub(crate) fn median(runs_max: usize, duration: Duration, mut run: impl FnMut() 
     let bytes = runs[middle].bytes;
     runs.sort_by_key(|cost| cost.cpu);
     Cost { cpu: runs[middle].cpu, bytes }
-}
-
-/// Returns the number of allocated bytes, as requested: the overhead of the allocator is not
-/// counted.
-pub(crate) fn allocated() -> usize {
-    HEAP.current_usage()
-}
-
-/// Runs `work` and returns the peak of allocated bytes meanwhile.
-pub(crate) fn most_allocated(work: impl FnOnce()) -> usize {
-    HEAP.reset_peak_usage();
-    work();
-    HEAP.peak_usage()
-}
-
-fn cpu_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("the process clock is available").into()
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
+use benches::text::grouped;
+
 use crate::contestant::Contestant;
 use crate::cost::Cost;
 use crate::measured::Measured;
 use crate::plot::{Curve, Figure, Panel};
 use crate::scaling::{HEROES, Points, Round};
-use crate::text::grouped;
 use crate::workload::Workload;
 
 /// The cluster sizes for which a round is measured.

@@ -23,7 +23,6 @@ mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod text;
 mod whole_map;
 mod workload;
 

@@ -1,6 +1,7 @@
 //! The memory of a replica of this project after several sequences of writes.
 
-use crate::cost::{allocated, most_allocated};
+use benches::measure::{allocated, most_allocated};
+
 use crate::hero::writes;
 use crate::ours::Ours;
 use crate::peer::Peer;

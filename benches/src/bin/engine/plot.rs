@@ -4,8 +4,7 @@
 //! at its end.
 
 use benches::svg::{Document, push};
-
-use crate::text::grouped;
+use benches::text::grouped;
 
 const LIGHT: &str = "\
 --c0: #00695c; --c1: #a4480a; --c2: #8a6100; --c3: #6a4fb3; --c4: #a8276f;

@@ -1,8 +1,9 @@
 //! The tables: the cost of each workload for each contestant, relative to the best peer.
 
+use benches::text::{bytes, grouped, time, times};
+
 use crate::cost::Cost;
 use crate::measured::Measured;
-use crate::text::{bytes, grouped, time, times};
 use crate::workload::Workload;
 
 /// Prints one table per workload, in Markdown.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use benches::text::{bytes, grouped, time};
+
 use crate::cost::Cost;
 use crate::measured::Measured;
 use crate::memory::Memory;
 use crate::ours::Ours;
-use crate::text::{bytes, grouped, time};
 use crate::workload::{Pair, Workload};
 
 /// The number of heroes for which the targets are defined.

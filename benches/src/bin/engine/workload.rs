@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::cost::{self, CHANGES_MAX, Cost, RUNS_MAX, allocated, timed};
+use benches::measure::{allocated, timed};
+use benches::text::grouped;
+
+use crate::cost::{self, CHANGES_MAX, Cost, RUNS_MAX};
 use crate::hero::{Write, health, writes};
 use crate::peer::{Bytes, Peer};
-use crate::text::grouped;
 
 /// The numbers of heroes that one side changes.
 const CHANGED: [u32; 3] = [1, 100, 1_000];

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Formats a ratio with about two digits.
-pub(crate) fn times(factor: f64) -> String {
+#[must_use]
+pub fn times(factor: f64) -> String {
     match factor {
         ..0.095 => format!("{factor:.3}"),
         ..0.95 => format!("{factor:.2}"),
@@ -13,7 +14,8 @@ pub(crate) fn times(factor: f64) -> String {
 }
 
 /// Formats a time with about three digits.
-pub(crate) fn time(time: Duration) -> String {
+#[must_use]
+pub fn time(time: Duration) -> String {
     match time.as_secs_f64() * 1e6 {
         micros @ ..100.0 => format!("{micros:.1} µs"),
         micros @ ..1e3 => format!("{micros:.0} µs"),
@@ -23,7 +25,8 @@ pub(crate) fn time(time: Duration) -> String {
 }
 
 /// Formats a number of bytes with about three digits.
-pub(crate) fn bytes(bytes: usize) -> String {
+#[must_use]
+pub fn bytes(bytes: usize) -> String {
     match bytes as f64 {
         bytes @ ..1e3 => format!("{bytes:.0} B"),
         bytes @ ..1e6 => format!("{:.1} kB", bytes / 1e3),
@@ -35,7 +38,8 @@ pub(crate) fn bytes(bytes: usize) -> String {
 ///
 /// The page groups digits with a narrow space (`dispatch-node`). The code is not shared, since the
 /// engine is built without dispatch.
-pub(crate) fn grouped(number: u32) -> String {
+#[must_use]
+pub fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits
         .as_bytes()
