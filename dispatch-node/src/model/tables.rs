@@ -197,9 +197,9 @@ impl TableRows {
     }
 }
 
-/// Returns the state of several rows as one: the worst of them.
+/// Returns the state of two rows as one: the worse of them.
 #[must_use]
-pub fn worst(states: impl Iterator<Item = RowState>) -> RowState {
+pub fn worst(a: RowState, b: RowState) -> RowState {
     let severity = |state: &RowState| match state {
         RowState::Terminated => 0,
         RowState::Agreed => 1,
@@ -207,5 +207,5 @@ pub fn worst(states: impl Iterator<Item = RowState>) -> RowState {
         RowState::DeletePending => 3,
         RowState::OnlyCopy => 4,
     };
-    states.max_by_key(severity).unwrap_or(RowState::Agreed)
+    std::cmp::max_by_key(a, b, severity)
 }

@@ -2,7 +2,6 @@
 //!
 //! Invariant: each request has exactly one answer, in the step in which it arrives.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -43,14 +42,14 @@ pub struct Desk {
     /// The number of random numbers drawn.
     drawn: u64,
     /// The amounts that this incarnation has added to counters.
-    recent: Arc<Recent>,
+    recent: Recent,
 }
 
 impl Desk {
     /// Returns the desk of an incarnation that starts now.
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { peers: Peers::new(now), drawn: 0, recent: Arc::default() }
+        Self { peers: Peers::new(now), drawn: 0, recent: Recent::default() }
     }
 
     /// Notes a new link.
@@ -109,7 +108,7 @@ impl Desk {
         if let (Some((counter, amount)), Some(stamp)) =
             (added, replica.vector().highest(replica.me()))
         {
-            Arc::make_mut(&mut self.recent).note(&counter, stamp, amount, replica.proved());
+            self.recent.note(&counter, stamp, amount, replica.proved());
         }
         Ok(done)
     }

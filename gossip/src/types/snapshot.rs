@@ -30,7 +30,7 @@ pub struct Snapshot {
     vector: Arc<VersionVector>,
     reachable: Arc<BTreeSet<Origin>>,
     is_starting: bool,
-    recent: Arc<Recent>,
+    recent: Recent,
     /// The newest reading of this incarnation that another node is known to cover.
     proved: Option<Hlc>,
 }
@@ -38,7 +38,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Returns what a replica holds.
     #[must_use]
-    pub fn of<V: Payload>(replica: &Replica<V>, peers: &Peers, recent: &Arc<Recent>) -> Self {
+    pub fn of<V: Payload>(replica: &Replica<V>, peers: &Peers, recent: &Recent) -> Self {
         Self {
             me: replica.me(),
             is_joined: replica.joined(),
@@ -47,7 +47,7 @@ impl Snapshot {
             vector: Arc::new(replica.vector().clone()),
             reachable: Arc::new(peers.reachable()),
             is_starting: peers.is_starting(),
-            recent: Arc::clone(recent),
+            recent: recent.clone(),
             proved: replica.proved(),
         }
     }

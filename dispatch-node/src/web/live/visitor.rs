@@ -94,8 +94,11 @@ impl Visitor {
     async fn untrack(&self, tracked: &Present) {
         let topic = self.cluster.presence(TOPIC);
         for _ in 0..ATTEMPTS {
-            let _turn = TURNS.acquire().await;
-            match topic.untrack(tracked).await {
+            let turn = TURNS.acquire().await;
+            let untracked = topic.untrack(tracked).await;
+            // Not held during the pause.
+            drop(turn);
+            match untracked {
                 // Repeating it is harmless.
                 Err(AskError::Busy | AskError::Unknown) => {}
                 Ok(()) | Err(AskError::Refused(_)) => return,

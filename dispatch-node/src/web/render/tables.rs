@@ -163,7 +163,7 @@ fn groups(view: &View, table: TypeTable) -> Vec<Group<'_>> {
         match groups.last_mut() {
             // Each message is a row of its own.
             Some(group) if group.title == &row.name && table != TypeTable::Radio => {
-                group.state = worst([group.state, state].into_iter());
+                group.state = worst(group.state, state);
                 group.rows.push(row);
             }
             Some(_) | None => groups.push(Group { title: &row.name, rows: vec![row], state }),
@@ -317,8 +317,7 @@ fn described(view: &View, table: TypeTable, group: &Group<'_>) -> (String, Strin
 fn shares(group: &Group<'_>) -> String {
     let mut shares: BTreeMap<NodeName, i128> = BTreeMap::new();
     for row in &group.rows {
-        let entries = row.own.iter().chain(row.cells.iter().flatten());
-        if let Some(entry) = entries.max_by_key(|entry| entry.rank()) {
+        if let Some(entry) = newest_of(row) {
             *shares.entry(entry.stamp.origin.node).or_default() += shard(entry);
         }
     }
@@ -329,8 +328,7 @@ fn shares(group: &Group<'_>) -> String {
 /// Describes where somebody is tracked.
 fn tracked(view: &View, group: &Group<'_>) -> String {
     let owners = group.rows.iter().filter_map(|row| {
-        let entries = row.own.iter().chain(row.cells.iter().flatten());
-        let newest = entries.max_by_key(|entry| entry.rank())?;
+        let newest = newest_of(row)?;
         content(newest, &group.title.member).map(|_| newest.stamp.origin)
     });
     let mut places: BTreeMap<(NodeName, bool), usize> = BTreeMap::new();
@@ -428,8 +426,7 @@ fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
 fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     for row in &group.rows {
-        let entries = row.own.iter().chain(row.cells.iter().flatten());
-        let Some(newest) = entries.max_by_key(|entry| entry.rank()) else { continue };
+        let Some(newest) = newest_of(row) else { continue };
         // The cities that hold the same earlier entry lack the same.
         let mut lacking: BTreeMap<Option<Stamp>, Vec<usize>> = BTreeMap::new();
         for city in (0..view.cities.len()).filter(|city| view.counted[*city]) {
@@ -474,10 +471,14 @@ fn stamp_at(row: &Row, city: usize) -> Option<Stamp> {
     row.cells[city].as_ref().map(|entry| entry.stamp)
 }
 
+/// Returns the entry that wins over the others of a row.
+fn newest_of(row: &Row) -> Option<&Arc<Entry>> {
+    row.own.iter().chain(row.cells.iter().flatten()).max_by_key(|entry| entry.rank())
+}
+
+/// Returns the entry of the highest rank in a group.
 fn newest<'a>(group: &Group<'a>) -> Option<&'a Arc<Entry>> {
-    let entries =
-        group.rows.iter().flat_map(|row| row.own.iter().chain(row.cells.iter().flatten()));
-    entries.max_by_key(|entry| entry.rank())
+    group.rows.iter().filter_map(|row| newest_of(row)).max_by_key(|entry| entry.rank())
 }
 
 fn record(entry: &Entry) -> Option<&[u8]> {
