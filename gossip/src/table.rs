@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::clock::Stamp;
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::id::{Key, Origin};
+use crate::id::{Incarnation, Key, Origin};
 
 /// The size limit of a record's content, in bytes.
 pub const CONTENT_BYTES_MAX: usize = 4 * 1024;
@@ -29,6 +29,10 @@ pub const NAME_BYTES_MAX: usize = 400;
 /// The number of places that one owner has in one group.
 pub const PLACES: usize = 1 << PLACE_BITS;
 
+/// The numbers of the lasting tables that fold: an entry may contain the sum of the entries of its
+/// group that earlier, closed incarnations of its node have written. The content of a record then
+/// begins with a [`Folding`].
+pub(crate) const FOLDING: Range<u8> = 16..32;
 /// The numbers of the lasting tables that are rings: of the entries of closed incarnations, each
 /// group keeps only the newest [`RING_KEPT`].
 pub(crate) const RING: Range<u8> = 32..64;
@@ -92,6 +96,13 @@ impl Table {
     #[must_use]
     pub fn is_ring(self) -> bool {
         self.kind() == Kind::Lasting && RING.contains(&(self.0 & 63))
+    }
+
+    /// Returns whether the table folds: an entry may contain the sum of those of earlier, closed
+    /// incarnations of its node.
+    #[must_use]
+    pub fn folds(self) -> bool {
+        self.kind() == Kind::Lasting && FOLDING.contains(&(self.0 & 63))
     }
 
     /// Returns the range of all keys of the table.
@@ -243,10 +254,49 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The start of a record's content in a table that folds, and the rest of the content.
+///
+/// ```text
+/// folding = 0 | 1 incarnation (16 bytes)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folding<'a> {
+    /// The entry contains the sum of the entries of all incarnations of its node before this one.
+    pub(crate) before: Option<Incarnation>,
+    pub(crate) rest: &'a [u8],
+}
+
+impl<'a> Folding<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.byte(self.before.is_some().into());
+        if let Some(before) = self.before {
+            out.raw(&before.to_bytes());
+        }
+        out.raw(self.rest);
+        out.into_bytes()
+    }
+
+    pub(crate) fn decode(content: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(content);
+        let before = match input.byte()? {
+            0 => None,
+            1 => Some(Incarnation::from_bytes(*input.array()?)),
+            _ => return Err(DecodeError::Invalid),
+        };
+        Ok(Self { before, rest: input.rest() })
+    }
+}
+
 /// Returns whether a node of this version could have written this record to `key` with this stamp.
 pub(crate) fn is_valid(key: Key, bytes: &[u8], stamp: Stamp, born: Stamp) -> bool {
     let kind = key.kind();
-    let Ok(Record { group, name, .. }) = Record::decode(bytes, kind) else { return false };
+    let Ok(Record { group, name, content }) = Record::decode(bytes, kind) else { return false };
+    let folds_earlier = || {
+        let folding = Folding::decode(content).ok();
+        let before = folding.map(|folding| folding.before);
+        before.is_some_and(|before| before <= Some(stamp.origin.incarnation))
+    };
     let belongs = match kind {
         Kind::Once => true,
         Kind::Register => key.member() == hash_of_name(name),
@@ -254,7 +304,8 @@ pub(crate) fn is_valid(key: Key, bytes: &[u8], stamp: Stamp, born: Stamp) -> boo
             is_owner(key, stamp.origin) && born.origin == stamp.origin
         }
     };
-    key.table().is_some() && key.group() == hash_of_group(group) && belongs
+    let is_record = key.table().is_some_and(|table| !table.folds() || folds_earlier());
+    is_record && key.group() == hash_of_group(group) && belongs
 }
 
 /// Returns whether the key is one of this owner's.
@@ -344,6 +395,21 @@ mod tests {
             assert_eq!(is_valid(key, &bytes, other, other), !kind.is_owned(), "{kind:?}");
             assert_eq!(is_valid(key, &bytes, stamp, other), !kind.is_owned(), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn record_folds_only_earlier_incarnations() {
+        let table = Table::new(Kind::Lasting, FOLDING.start);
+        let (owner, next) = (origin("a", 2), Incarnation::at(3));
+        let is_valid = |content: &[u8]| {
+            let record = Record { group: "visits", name: "", content };
+            let stamp = stamp("a");
+            is_valid(table.owned("visits", owner, 0), &record.encode(Kind::Lasting), stamp, stamp)
+        };
+        let folding = |before| Folding { before, rest: b"5" }.encode();
+        assert!(is_valid(&folding(None)) && is_valid(&folding(Some(owner.incarnation))));
+        assert!(!is_valid(&folding(Some(next))));
+        assert!(!is_valid(b"") && !is_valid(b"\x02") && !is_valid(b"\x01234"));
     }
 
     #[test]

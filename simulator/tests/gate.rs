@@ -5,6 +5,7 @@
 //! each other up: a fault that one misses is repaired by the next. Those are disabled in scenarios,
 //! in `gossip/src/replica/tests/gate.rs`. Together the two gates cover every rule.
 
+use gossip::Kind;
 use gossip::replica::{Rule, Rules};
 use simulator::plan::Plan;
 use simulator::run;
@@ -59,10 +60,13 @@ fn small_worlds_detect_broken_rules() {
     let deletion_and_bomb =
         Budget { keys: 1, deletions: 1, rounds: 5, bombs: 1, ..Budget::NOTHING };
     let two_deletions_and_bomb = Budget { deletions: 2, rounds: 4, ..deletion_and_bomb };
+    let counter_and_bomb =
+        Budget { kinds: [Kind::Lasting; 2], writes: 2, rounds: 3, bombs: 1, ..Budget::NOTHING };
     let rules = [
         (Rule::PullersBehindHorizonGetFullRounds, deletion_and_bomb),
         (Rule::ClosingNeedsFences, deletion_and_bomb),
         (Rule::UnseenTombstonesStay, two_deletions_and_bomb),
+        (Rule::OnlyClosedEntriesAreFolded, counter_and_bomb),
     ];
     let mut undetected = Vec::new();
     for (rule, budget) in rules {

@@ -127,6 +127,30 @@ fn lasting_key_with_forgotten_member() {
     assert_explored(Budget { writes: 1, rounds: 3, forgets: 1, ..LASTING }, 6_253);
 }
 
+/// The next increment of `a` folds the shard of its closed incarnation.
+#[test]
+fn counter_that_folds_with_bomb() {
+    assert_explored(Budget { writes: 2, rounds: 3, bombs: 1, restarts: 1, ..LASTING }, 47_839);
+}
+
+#[test]
+fn counter_that_folds_with_messages_in_flight() {
+    assert_explored(
+        Budget { writes: 2, rounds: 2, slow_rounds: 1, restarts: 1, ..LASTING },
+        23_818,
+    );
+}
+
+#[test]
+fn counter_that_folds_with_two_processes_of_one_name() {
+    assert_explored(Budget { writes: 2, rounds: 2, doubles: 1, restarts: 1, ..LASTING }, 14_541);
+}
+
+#[test]
+fn counter_that_folds_with_forgotten_member() {
+    assert_explored(Budget { writes: 2, rounds: 2, forgets: 1, restarts: 1, ..LASTING }, 8_034);
+}
+
 /// A hero, a register and owned keys in one map.
 #[test]
 fn kinds_mixed_in_one_map() {
@@ -148,6 +172,7 @@ fn millions_of_states() {
         Budget { writes: 2, deletions: 2, rounds: 3, ..REGISTER },
         Budget { writes: 2, rounds: 3, bombs: 2, ..EPHEMERAL },
         Budget { writes: 2, rounds: 3, bombs: 2, ..LASTING },
+        Budget { writes: 2, rounds: 3, bombs: 2, restarts: 1, ..LASTING },
         Budget {
             keys: 2,
             kinds: [Kind::Once, Kind::Lasting],

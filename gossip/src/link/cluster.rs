@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::id::Origin;
+use crate::types::counter;
 use crate::types::desk::{Answered, Asked};
 use crate::types::request::{Done, Request, RequestError};
 use crate::types::snapshot::Snapshot;
@@ -39,22 +40,52 @@ pub struct Cluster {
     waiting: Waiting,
     tickets: Arc<AtomicU64>,
     snapshots: Snapshots,
-    ended: Ended,
+    ended: Arc<Mutex<Ended>>,
 }
 
 struct QueueFull;
 
-/// The ended incarnations of this process whose losses are not known yet, each with what it had added
-/// to counters.
-type Ended = Arc<Mutex<VecDeque<(Origin, BTreeMap<String, i128>)>>>;
-/// The maximum number of these.
+/// The incarnations of this process that have ended.
+#[derive(Default)]
+struct Ended {
+    /// Those whose losses are not known yet, each with what it had added to counters.
+    open: VecDeque<(Origin, BTreeMap<String, i128>)>,
+    /// The losses that nobody has taken yet.
+    losses: VecDeque<Loss>,
+}
+
+/// The maximum number of ended incarnations whose losses are not known.
 const ENDED_MAX: usize = 16;
+/// The maximum number of losses that wait to be taken.
+const LOSSES_MAX: usize = 10_000;
+
+impl Ended {
+    /// Finds the losses of the incarnations that are closed in this snapshot. Each snapshot is
+    /// looked at, since the shards of a closed incarnation are removed later.
+    fn settle(&mut self, now: &Snapshot) {
+        let losses = &mut self.losses;
+        self.open.retain(|(incarnation, added)| {
+            let is_closed = now.has_closed(*incarnation);
+            if is_closed {
+                let missing = counter::missing(now.records(), *incarnation, added);
+                losses.extend(missing.into_iter().map(|(counter, amount)| Loss {
+                    counter,
+                    incarnation: *incarnation,
+                    amount,
+                }));
+            }
+            !is_closed
+        });
+        let excess = self.losses.len().saturating_sub(LOSSES_MAX);
+        self.losses.drain(..excess);
+    }
+}
 
 /// The end of the process that drives the machine.
 pub struct ClusterServer {
     waiting: Waiting,
     snapshots: watch::Sender<Option<Snapshot>>,
-    ended: Ended,
+    ended: Arc<Mutex<Ended>>,
 }
 
 /// An amount that an ended incarnation had added to a counter, and that no member has.
@@ -104,7 +135,7 @@ impl Cluster {
     #[must_use]
     pub fn new<C: From<Asked> + Send + 'static>(asks: mpsc::Sender<C>) -> (Self, ClusterServer) {
         let (published, snapshots) = watch::channel(None);
-        let (waiting, ended) = (Waiting::default(), Ended::default());
+        let (waiting, ended) = (Waiting::default(), Arc::<Mutex<Ended>>::default());
         let send = move |asked: Asked| asks.try_send(asked.into()).map_err(|_| QueueFull);
         let server = ClusterServer {
             waiting: Arc::clone(&waiting),
@@ -141,25 +172,10 @@ impl Cluster {
     /// loss once. It is known when the members have closed the incarnation; if none of them has seen
     /// anything of it, when they have closed a later one. Amounts whose outcome was unknown to their
     /// callers are included. A killed process takes this knowledge with it, and of more than 16 ended
-    /// incarnations that are not closed yet, the oldest are dropped.
+    /// incarnations that are not closed yet, the oldest are dropped; of more than 10,000 losses too.
     #[must_use]
     pub fn take_losses(&self) -> Vec<Loss> {
-        let Some(now) = self.snapshot() else { return Vec::new() };
-        let mut losses = Vec::new();
-        locked(&self.ended).retain(|(incarnation, added)| {
-            let (incarnation, is_closed) = (*incarnation, now.has_closed(*incarnation));
-            if is_closed {
-                let left = now.shards_of(incarnation);
-                let lost = added.iter().map(|(counter, added)| Loss {
-                    counter: counter.clone(),
-                    incarnation,
-                    amount: added - left.get(counter).copied().unwrap_or_default(),
-                });
-                losses.extend(lost.filter(|loss| loss.amount != 0));
-            }
-            !is_closed
-        });
-        losses
+        locked(&self.ended).losses.drain(..).collect()
     }
 
     /// Requests a write. After `Ok`, [`snapshot`](Self::snapshot) shows the result.
@@ -207,14 +223,23 @@ impl ClusterServer {
     /// Publishes a snapshot. Each incarnation must publish one before its first answer.
     pub fn publish(&self, snapshot: Snapshot) {
         let me = snapshot.me();
-        let last = self.snapshots.send_replace(Some(snapshot));
-        if let Some(last) = last.filter(|last| last.me() != me) {
-            let mut ended = locked(&self.ended);
-            ended.push_back((last.me(), last.shards_of(last.me())));
-            if ended.len() > ENDED_MAX {
-                ended.pop_front();
+        // Before it is shown, so that whoever sees that an incarnation is closed finds its losses.
+        let mut ended = locked(&self.ended);
+        let of_ended = self
+            .snapshots
+            .borrow()
+            .as_ref()
+            .filter(|last| last.me() != me)
+            .map(|last| (last.me(), last.shards_of(last.me())));
+        if let Some(of_ended) = of_ended {
+            ended.open.push_back(of_ended);
+            if ended.open.len() > ENDED_MAX {
+                ended.open.pop_front();
             }
         }
+        ended.settle(&snapshot);
+        drop(ended);
+        self.snapshots.send_replace(Some(snapshot));
     }
 
     /// Returns whether the newest published snapshot is the one for which `is_newest` holds.

@@ -74,9 +74,10 @@ impl<V: Payload> Replica<V> {
         });
         self.vector.merge(&vector);
         self.end_ephemeral_entries();
-        // A repair may have taken entries that were pruned here.
-        if closes_more || repairs {
-            self.prune_rings();
+        // A repair may have taken entries that were pruned here, and so may a round that replaces
+        // orphans.
+        if closes_more || repairs || !restored.is_empty() {
+            self.prune_closed_entries();
         }
         if self.keeps(Rule::HorizonsAreInherited) {
             self.horizon.merge(&horizon);

@@ -202,7 +202,7 @@ impl<V: Payload> Replica<V> {
         closed.iter().for_each(|last| self.horizon.closed.advance(*last));
         self.vector.close(before);
         self.end_ephemeral_entries();
-        self.prune_rings();
+        self.prune_closed_entries();
         self.forget_old_closings();
         self.event(Event::Closed { before, incarnations: closed.len() });
     }

@@ -106,6 +106,12 @@ pub enum Rule {
     /// Of the entries of closed incarnations, a ring keeps the newest. Otherwise every restart adds
     /// a ring that is never removed.
     RingsKeepTheNewest,
+    /// An entry of a closed incarnation is removed once a later closed one contains it. Otherwise
+    /// every restart adds an entry to each counter that is never removed.
+    FoldedEntriesEnd,
+    /// Only the entries of closed incarnations are folded. Otherwise what they receive later is
+    /// lost.
+    OnlyClosedEntriesAreFolded,
     /// Nothing is pulled from an incarnation older than the newest one seen. Otherwise its writes
     /// arrive after it was closed.
     OldIncarnationsAreFenced,
@@ -129,7 +135,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::OriginsNameTheIncarnation,
         Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
@@ -163,6 +169,8 @@ impl Rule {
         Self::EphemeralEntriesEnd,
         Self::OwnedOrphansAreDropped,
         Self::RingsKeepTheNewest,
+        Self::FoldedEntriesEnd,
+        Self::OnlyClosedEntriesAreFolded,
         Self::OldIncarnationsAreFenced,
         Self::ClosingNeedsAgreement,
         Self::ClosingNeedsFences,

@@ -14,7 +14,6 @@
 //!
 //! Invariant: two replicas with equal vectors show the same messages.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -190,12 +189,26 @@ pub fn count(records: &Records) -> usize {
     rooms.count()
 }
 
-/// Returns the messages of one incarnation, newest first. They are decoded one by one.
+/// Returns the messages of one incarnation, newest first. They are looked up and decoded one by one.
 fn own(records: &Records, room: &str, me: Origin) -> impl Iterator<Item = Content> {
-    let mut own: Vec<(Stamp, &[u8])> =
-        records.range(TABLE.of_owner(room, me)).map(|(_, stamp, bytes)| (stamp, bytes)).collect();
-    own.sort_unstable_by_key(|(stamp, _)| Reverse(*stamp));
-    own.into_iter().filter_map(move |(_, bytes)| content_of(room, bytes))
+    let at = move |place: usize| {
+        let place = u16::try_from(place).expect("rings are short");
+        records.get(TABLE.owned(room, me, place))
+    };
+    let first = at(0).map(|(stamp, _)| stamp);
+    // The places up to the newest message were written after the first one, or are the first. Those
+    // behind it are older or empty.
+    let (mut newest, mut behind) = (0, KEPT);
+    while newest + 1 < behind {
+        let middle = usize::midpoint(newest, behind);
+        if at(middle).map(|(stamp, _)| stamp) > first {
+            newest = middle;
+        } else {
+            behind = middle;
+        }
+    }
+    let places = (0..KEPT).map(move |back| (newest + KEPT - back) % KEPT);
+    places.map_while(at).filter_map(move |(_, bytes)| content_of(room, bytes))
 }
 
 /// Returns whether the map holds the message with this stamp.

@@ -77,6 +77,11 @@ impl Writes {
         self.all.values().any(|(written, _)| *written == key)
     }
 
+    /// Iterates over the keys and stamps of all writes.
+    pub fn iter(&self) -> impl Iterator<Item = (HeroId, Stamp)> {
+        self.all.iter().map(|(stamp, (key, _))| (*key, *stamp))
+    }
+
     /// Returns the number of writes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -107,8 +112,7 @@ pub fn no_overclaim(
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
-        // It may have been pruned.
-        if key.table().is_some_and(Table::is_ring) && vector.has_closed(stamp.origin) {
+        if may_be_pruned(*key, *stamp, vector) {
             continue;
         }
         if key.kind() == Kind::Ephemeral && has_ended(vector, stamp.origin) {
@@ -122,6 +126,14 @@ pub fn no_overclaim(
         }
     }
     Ok(())
+}
+
+/// Returns whether a write may be missing because its incarnation is closed: it is not among the
+/// newest of a ring, or was folded.
+#[must_use]
+pub fn may_be_pruned(key: HeroId, write: Stamp, vector: &VersionVector) -> bool {
+    let prunes = |table: Table| table.is_ring() || table.folds();
+    key.table().is_some_and(prunes) && vector.has_closed(write.origin)
 }
 
 /// Checks that no ephemeral entry of an ended incarnation is held.

@@ -1,10 +1,10 @@
 //! Counters: every shard is a sum of answered increments of its incarnation, and complete while that
-//! incarnation runs.
+//! incarnation runs. What a node has folded is a sum of such sums.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gossip::types::counter;
-use gossip::{Origin, Records};
+use gossip::types::counter::{self, Folded, Shard};
+use gossip::{NodeName, Origin, Records};
 
 /// The answered increments.
 #[derive(Clone, Debug, Default)]
@@ -28,19 +28,53 @@ impl Increments {
         records: &Records,
         is_complete: impl Fn(&str, Origin) -> bool,
     ) -> Result<(), String> {
-        let mut held: BTreeMap<(String, Origin), i128> = BTreeMap::new();
-        for name in counter::list(records).into_keys() {
-            for (origin, value) in counter::shards(records, &name) {
-                held.insert((name.clone(), origin), value);
+        let names = counter::list(records);
+        for (name, counter) in &names {
+            let shards = counter::shards(records, name);
+            self.check_counter(name, &shards, &is_complete)?;
+            let shares: i128 = counter.shares.values().sum();
+            if counter.total != shares {
+                return Err(format!("counter {name} has {counter:?}"));
             }
         }
-        if let Some(((name, origin), value)) =
-            held.iter().find(|(key, _)| !self.0.contains_key(key))
-        {
-            return Err(format!("counter {name} has {value} of {origin}, which counted nothing"));
+        let missing = self.0.iter().find(|((name, origin), sums)| {
+            !names.contains_key(name) && (is_complete(name, *origin) || !sums.contains(&0))
+        });
+        missing.map_or(Ok(()), |((name, origin), _)| {
+            Err(format!("counter {name} is unknown, although {origin} has counted"))
+        })
+    }
+
+    fn check_counter(
+        &self,
+        name: &str,
+        shards: &[(Origin, Shard)],
+        is_complete: impl Fn(&str, Origin) -> bool,
+    ) -> Result<(), String> {
+        let nothing =
+            |origin| format!("counter {name} has a shard of {origin}, which counted nothing");
+        let of_name = |(key, _): &(&(String, Origin), _)| key.0 == name;
+        let all: BTreeMap<Origin, &Vec<i128>> =
+            self.0.iter().filter(of_name).map(|((_, origin), sums)| (*origin, sums)).collect();
+        let held: BTreeMap<Origin, i128> =
+            shards.iter().map(|(origin, shard)| (*origin, shard.value())).collect();
+        if let Some(origin) = held.keys().find(|origin| !all.contains_key(origin)) {
+            return Err(nothing(origin));
         }
-        for ((name, origin), sums) in &self.0 {
-            let value = held.get(&(name.clone(), *origin)).copied().unwrap_or_default();
+        let mut folds: BTreeMap<NodeName, Folded> = BTreeMap::new();
+        for (origin, shard) in shards {
+            if let Some(fold) = shard.folded {
+                let latest = folds.entry(origin.node).or_insert(fold);
+                *latest = std::cmp::max_by_key(*latest, fold, |fold| fold.before);
+            }
+        }
+        for (origin, sums) in &all {
+            let is_folded =
+                folds.get(&origin.node).is_some_and(|fold| origin.incarnation < fold.before);
+            let value = match held.get(origin) {
+                None if is_folded => continue,
+                held => held.copied().unwrap_or_default(),
+            };
             let is_right = if is_complete(name, *origin) {
                 sums.last() == Some(&value)
             } else {
@@ -48,6 +82,19 @@ impl Increments {
             };
             if !is_right {
                 return Err(format!("counter {name} has {value} of {origin}; its sums: {sums:?}"));
+            }
+        }
+        for (node, fold) in folds {
+            let folded = all
+                .iter()
+                .filter(|(origin, _)| origin.node == node && origin.incarnation < fold.before);
+            let mut possible = BTreeSet::from([0]);
+            for (_, sums) in folded {
+                possible =
+                    possible.iter().flat_map(|sum| sums.iter().map(move |own| sum + own)).collect();
+            }
+            if !possible.contains(&fold.value) {
+                return Err(format!("counter {name} folds {fold:?} of {node}: {all:?}"));
             }
         }
         Ok(())

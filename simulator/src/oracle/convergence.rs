@@ -10,7 +10,7 @@ use location_node::city::FIGHTS;
 use shared::Replica;
 
 use super::Oracle;
-use crate::checker::rank::rank;
+use crate::checker::rank::{Rank, rank};
 use crate::checker::survival::Survivors;
 use crate::checker::{bounds, claims};
 use crate::process::{Process, Processes};
@@ -87,7 +87,10 @@ impl Oracle {
         for process in processes.members() {
             let replica = process.replica();
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let deleted = |key, write| self.writes.covers_deletion(key, write, replica.vector());
+            let deleted = |key, write: Rank| {
+                self.writes.covers_deletion(key, write, replica.vector())
+                    || claims::may_be_pruned(key, write.1, replica.vector())
+            };
             survivors.all_held(held, deleted).map_err(|text| Violation {
                 at,
                 claim: "survival",

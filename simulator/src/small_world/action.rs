@@ -9,8 +9,11 @@ pub struct Budget {
     /// Keys. Replica `a` writes the first one, which all replicas hold from the start; replica `b`
     /// may write the second. Each replica has its own owned keys.
     pub keys: u8,
-    /// The kind of the first key's table, and that of the second one's.
+    /// The kind of the first key's table, and that of the second one's. A lasting key is the shard of
+    /// a counter.
     pub kinds: [Kind; 2],
+    /// Restarts of replica `a` before the start. All replicas have closed its earlier incarnations.
+    pub restarts: u8,
     /// Writes of a held hero, of the second hero, of a register, or of an owned key.
     pub writes: u8,
     /// Deletions.
@@ -32,6 +35,7 @@ impl Budget {
     pub const NOTHING: Self = Self {
         keys: 1,
         kinds: [Kind::Once; 2],
+        restarts: 0,
         writes: 0,
         deletions: 0,
         rounds: 0,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use gossip::Stamp;
 use gossip::replica::Rules;
+use gossip::types::counter;
 use shared::{Map, Replica};
 
-use super::world::{NAMES, World};
-use crate::checker::rank::rank;
+use super::world::{GROUP, NAMES, World};
+use crate::checker::rank::{Rank, rank};
 use crate::checker::{agreement, claims, survival};
 
 impl World {
@@ -33,6 +34,7 @@ impl World {
         for (_, replica) in self.running() {
             let claims = claims::no_overclaim(&self.writes, replica.map(), replica.vector(), &held);
             claims
+                .and(self.total_is_sum_of_seen(replica))
                 .and(claims::no_underclaim(replica.map(), replica.vector()))
                 .and(claims::no_ended_entries(replica.map(), replica.vector()))
                 .map_err(|text| format!("{}: {text}", replica.me()))?;
@@ -43,6 +45,21 @@ impl World {
             .iter()
             .map(|(name, replica)| (name.as_str(), replica.vector(), replica.map().fingerprint()));
         agreement::equal_vectors_mean_equal_maps(replicas)
+    }
+
+    /// Checks that the total of each counter is the number of increments that the replica has seen.
+    fn total_is_sum_of_seen(&self, replica: &Replica) -> Result<(), String> {
+        let seen = self
+            .writes
+            .iter()
+            .filter(|(key, stamp)| key.table() == Some(counter::TABLE) && replica.has_seen(*stamp));
+        let (seen, held) = (seen.count(), counter::read(replica.map().records(), GROUP));
+        let total = held.map_or(0, |counter| counter.total);
+        if i128::try_from(seen) == Ok(total) {
+            Ok(())
+        } else {
+            Err(format!("the total is {total}, but {seen} increments were seen"))
+        }
     }
 
     /// Drops all messages in flight and lets every replica pull from every other until nothing
@@ -89,7 +106,10 @@ impl World {
                 ));
             }
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
-            let deleted = |key, write| world.writes.covers_deletion(key, write, replica.vector());
+            let deleted = |key, write: Rank| {
+                world.writes.covers_deletion(key, write, replica.vector())
+                    || claims::may_be_pruned(key, write.1, replica.vector())
+            };
             let survived = survivors.all_held(held, deleted);
             survived.map_err(|text| format!("after healing: {}: {text}", replica.me()))?;
             // Collection needs proofs of all members, so tombstones may stay if a process has

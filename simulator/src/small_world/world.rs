@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::replica::{Config, Rules};
+use gossip::types::counter;
 use gossip::{Incarnation, Kind, NodeName, Now, Origin, Record, Table, UnixMillis};
 use shared::hero::{Hero, HeroId};
 use shared::{Envelope, Replica, Value};
@@ -20,7 +21,7 @@ const EPOCH_MS: u64 = 1_790_000_000_000;
 /// The seconds before a new incarnation starts, and before it acts; longer than any accepted drift.
 const LATER: u64 = 10;
 /// The names in the records.
-const GROUP: &str = "group";
+pub(super) const GROUP: &str = "group";
 const NAME: &str = "name";
 /// The names of the replicas.
 pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -69,6 +70,13 @@ impl World {
         world.set(0, 0);
         world.all_pull(rules);
         world.all_pull(rules);
+        for _ in 0..budget.restarts {
+            let ended = world.node(0).me();
+            world.nodes[0] = Some(world.next_incarnation(ended.node, rules));
+            (0..3).for_each(|_| world.all_pull(rules));
+            let closed = |(_, replica): (_, &Arc<Replica>)| replica.vector().has_closed(ended);
+            assert!(world.running().all(closed), "{ended} is not closed everywhere");
+        }
         assert!(world.check().is_ok(), "{:?}", world.check());
         world
     }
@@ -138,7 +146,8 @@ impl World {
         match kind {
             Kind::Once => HeroId::from_bytes([number; 16]),
             Kind::Register => table.register(GROUP, NAME),
-            Kind::Lasting | Kind::Ephemeral => table.owned(GROUP, self.node(node).me(), 0),
+            Kind::Lasting => counter::TABLE.owned(GROUP, self.node(node).me(), 0),
+            Kind::Ephemeral => table.owned(GROUP, self.node(node).me(), 0),
         }
     }
 
@@ -146,10 +155,14 @@ impl World {
         let key = self.key(node, number);
         let record = Record { group: GROUP, name: NAME, content: b"" };
         let value = match key.kind() {
-            Kind::Once => Value::Live(Hero::new("Granite".into())),
-            kind @ (Kind::Register | Kind::Lasting | Kind::Ephemeral) => {
-                Value::Record(record.encode(kind))
+            Kind::Lasting => {
+                let now = self.now();
+                let added = self.change(node, |replica| counter::add(replica, now, GROUP, 1));
+                added.expect("a joined replica may count");
+                return;
             }
+            Kind::Once => Value::Live(Hero::new("Granite".into())),
+            kind @ (Kind::Register | Kind::Ephemeral) => Value::Record(record.encode(kind)),
         };
         self.write(node, key, value);
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use gossip::types::counter::{Counter, Shard};
 use gossip::types::room::Message;
 use gossip::types::{counter, names, presence, registers, room};
 use gossip::{NodeName, Origin, Stamp};
@@ -315,13 +316,12 @@ fn described(view: &View, table: TypeTable, group: &Group<'_>) -> (String, Strin
 
 /// Describes what each node has added to a counter.
 fn shares(group: &Group<'_>) -> String {
-    let mut shares: BTreeMap<NodeName, i128> = BTreeMap::new();
-    for row in &group.rows {
-        if let Some(entry) = newest_of(row) {
-            *shares.entry(entry.stamp.origin.node).or_default() += shard(entry);
-        }
-    }
-    let shares = shares.into_iter().map(|(node, share)| format!("{} {share}", title(node)));
+    let newest = group.rows.iter().filter_map(|row| newest_of(row));
+    let shards: Vec<_> = newest.filter_map(|entry| shard(entry)).collect();
+    let shares = Counter::of(&shards)
+        .shares
+        .into_iter()
+        .map(|(node, share)| format!("{} {share}", title(node)));
     shares.collect::<Vec<_>>().join(", ")
 }
 
@@ -386,9 +386,8 @@ fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
     let held = || group.rows.iter().filter_map(|row| row.cells[city].as_deref());
     match table {
         TypeTable::Counters => {
-            let mut shards = held().map(shard).peekable();
-            shards.peek()?;
-            Some(shards.sum::<i128>().to_string())
+            let shards: Vec<_> = held().filter_map(shard).collect();
+            (!shards.is_empty()).then(|| Counter::of(&shards).total.to_string())
         }
         TypeTable::Sets => held().any(|entry| !entry.is_tombstone()).then(|| "present".to_owned()),
         TypeTable::Radio => {
@@ -455,7 +454,10 @@ fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
 /// Names the write that a city lacks which holds `before`.
 fn missing(table: TypeTable, newest: &Entry, before: Option<&Entry>) -> String {
     match table {
-        TypeTable::Counters => format!("{:+}", shard(newest) - before.map_or(0, shard)),
+        TypeTable::Counters => {
+            let value = |entry| shard(entry).map_or(0, |(_, shard)| shard.value());
+            format!("{:+}", value(newest) - before.map_or(0, value))
+        }
         TypeTable::Radio => "message".to_owned(),
         TypeTable::Sets | TypeTable::Tables | TypeTable::Presence | TypeTable::Names
             if newest.is_tombstone() =>
@@ -488,9 +490,10 @@ fn record(entry: &Entry) -> Option<&[u8]> {
     }
 }
 
-/// Returns the value of a shard of a counter.
-fn shard(entry: &Entry) -> i128 {
-    record(entry).and_then(counter::decode).map_or(0, |(_, value)| value)
+/// Returns the shard of a counter in this entry.
+fn shard(entry: &Entry) -> Option<(Origin, Shard)> {
+    let (_, shard) = record(entry).and_then(counter::decode)?;
+    Some((entry.stamp.origin, shard))
 }
 
 fn message(entry: &Entry) -> Option<Message> {

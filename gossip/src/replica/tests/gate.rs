@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 38] = [
+    let scenarios: [(Rule, fn()); 40] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -118,6 +118,8 @@ fn each_broken_rule_fails_its_scenario() {
             super::tables::owned_orphans_are_replaced_by_those_of_the_closing_members,
         ),
         (Rule::RingsKeepTheNewest, super::tables::rings_keep_the_newest_of_closed_incarnations),
+        (Rule::FoldedEntriesEnd, super::tables::shards_of_a_node_that_restarts_are_folded),
+        (Rule::OnlyClosedEntriesAreFolded, super::tables::shard_of_open_incarnation_is_not_folded),
         (
             Rule::OldIncarnationsAreFenced,
             super::retirement::round_from_fenced_incarnation_is_refused,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::table::{Kind, Record, Table};
+use crate::types::counter;
 
 const SETS: Table = Table::new(Kind::Once, 0);
 const REGISTERS: Table = Table::new(Kind::Register, 0);
@@ -417,6 +418,71 @@ pub(super) fn rings_keep_the_newest_of_closed_incarnations() {
             replica.map().records().range(RING.keys()).map(|(key, ..)| key).collect();
         assert_eq!(held, newest);
     }
+}
+
+fn total(replica: &Replica) -> i128 {
+    counter::read(replica.map().records(), "x").map_or(0, |counter| counter.total)
+}
+
+/// c restarts again and again, and counts each time.
+#[test]
+pub(super) fn shards_of_a_node_that_restarts_are_folded() {
+    let (mut a, mut b, mut c) = three();
+    counter::add(&mut a, at(2_000), "x", 1_000).unwrap();
+    for incarnation in 2..=20_u64 {
+        let millis = incarnation * 1_000;
+        counter::add(&mut c, at(millis), "x", 1).unwrap();
+        all_pull_all(at(millis + 100), &mut a, &mut b, &mut c);
+        c = new_replica("c", incarnation, at(millis + 500));
+        pull(at(millis + 501), &mut a, &mut c);
+        let events = all_pull_all(at(millis + 600), &mut a, &mut b, &mut c);
+        assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
+        assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
+        let counted = 1_000 + i128::from(incarnation) - 1;
+        assert_eq!([&a, &b, &c].map(total), [counted; 3]);
+        let shards = counter::shards(a.map().records(), "x").len();
+        assert!(shards <= 3, "{shards} shards after {incarnation} incarnations");
+    }
+}
+
+/// b has seen an increment of c's ended incarnation that c's next one has not, when that counts.
+#[test]
+pub(super) fn shard_of_open_incarnation_is_not_folded() {
+    let (mut a, mut b, mut c) = three();
+    counter::add(&mut c, at(2_000), "x", 1).unwrap();
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
+    counter::add(&mut c, at(2_200), "x", 10).unwrap();
+    pull(at(2_201), &mut c, &mut b);
+    let mut c = new_replica("c", 2, at(2_500));
+    pull(at(2_501), &mut a, &mut c);
+    counter::add(&mut c, at(5_000), "x", 100).unwrap();
+    all_pull_all(at(5_100), &mut a, &mut b, &mut c);
+    assert_eq!([&a, &b, &c].map(total), [111; 3]);
+}
+
+/// Two processes of c fold the same shard.
+#[test]
+fn shard_that_was_folded_twice_counts_once() {
+    let (mut a, mut b, mut c) = three();
+    counter::add(&mut c, at(2_000), "x", 1).unwrap();
+    all_pull_all(at(2_100), &mut a, &mut b, &mut c);
+    let mut c = new_replica("c", 2, at(2_500));
+    pull(at(2_501), &mut a, &mut c);
+    all_pull_all(at(2_600), &mut a, &mut b, &mut c);
+    counter::add(&mut c, at(5_000), "x", 10).unwrap();
+    // Only b receives it before c restarts.
+    pull(at(5_001), &mut c, &mut b);
+    let mut c = new_replica("c", 3, at(5_500));
+    pull(at(5_501), &mut a, &mut c);
+    counter::add(&mut c, at(9_000), "x", 100).unwrap();
+    let folds = counter::shards(c.map().records(), "x");
+    assert!(folds.iter().all(|(origin, shard)| shard.folded.is_some() == (*origin == c.me())));
+    all_pull_all(at(9_100), &mut a, &mut b, &mut c);
+    assert_eq!([&a, &b, &c].map(total), [111; 3]);
+    counter::add(&mut c, at(9_200), "x", 1_000).unwrap();
+    all_pull_all(at(9_300), &mut a, &mut b, &mut c);
+    assert_eq!([&a, &b, &c].map(total), [1_111; 3]);
+    assert!(hold_the_same(&a, &b) && hold_the_same(&b, &c));
 }
 
 /// A batch is written whole or not at all.
