@@ -30,7 +30,7 @@ pub use hero::{
     AssignRequest, CityHeroes, CreateRequest, Created, Held, Hero, HeroEverywhere, Heroes, Ids,
     Stamp,
 };
-pub use lost_write::{LostWrite, LostWrites};
+pub use lost_write::{LostRecord, LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
 pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
 pub use stamps::{AcceptRequest, Accepted};

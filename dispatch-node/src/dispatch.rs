@@ -202,7 +202,12 @@ impl Machine for Dispatch {
             Input::Pace(_) => {}
             Input::Command(Command::Request(request)) => self.on_request(now, request),
             Input::Command(Command::Ask(asked)) => {
+                let before = self.replica.map().changes();
                 let answered = self.desk.execute(&mut self.replica, now, asked);
+                let written = self.replica.map().written_since(before, self.replica.me());
+                let written: Vec<_> =
+                    written.into_iter().map(|(key, entry)| (key, Arc::new(entry))).collect();
+                self.acknowledge_records(now, &written);
                 self.event(Event::Answered(answered));
                 self.publisher.touch(now);
             }

@@ -20,8 +20,8 @@ use crate::model::view::View;
 
 pub use error::RequestError;
 pub use operations::{
-    ACCEPT_AHEAD_MAX, AcceptStamps, Assign, Bomb, CREATE_MAX, Create, CreateMany, Find, Forget,
-    Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
+    ACCEPT_AHEAD_MAX, AcceptStamps, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Find,
+    Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
 };
 
 /// A request to dispatch; its reply carries the same ticket.
@@ -147,6 +147,7 @@ operations! {
     Create => Created(Vec<Written>), "ask create";
     CreateMany => Created(Vec<Written>), "ask create many";
     Assign => Assigned(Written), "ask assign";
+    Ask => Changed(()), "ask change";
     Terminate => Terminated(Written), "ask terminate";
     Bomb => Bombed(NodeName), "ask bomb";
     Forget => Forgotten(NodeName), "ask forget";
@@ -169,6 +170,8 @@ pub enum Reply {
     Created(Vec<Written>),
     /// The hero was moved.
     Assigned(Written),
+    /// The type was changed.
+    Changed(()),
     /// The hero was terminated.
     Terminated(Written),
     /// The city is about to crash.
@@ -202,7 +205,8 @@ impl Reply {
         match self {
             Self::Created(created) => created.last(),
             Self::Assigned(written) | Self::Terminated(written) => Some(written),
-            Self::Bombed(_)
+            Self::Changed(())
+            | Self::Bombed(_)
             | Self::Forgotten(_)
             | Self::Injected(_)
             | Self::Healed(())

@@ -30,6 +30,11 @@ pub enum DecodeError {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Returns a writer that can take this number of bytes before it grows.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends one byte.
     #[inline]
     pub fn byte(&mut self, byte: u8) {
@@ -75,6 +80,11 @@ impl Writer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Borrows the written bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Returns the written bytes.

@@ -230,7 +230,10 @@ impl<'a> Record<'a> {
     /// Returns the bytes of a record in a table of this kind.
     #[must_use]
     pub fn encode(&self, kind: Kind) -> Box<[u8]> {
-        let mut out = Writer::default();
+        // Exact for short names, so that the bytes are not copied again.
+        let lengths = if kind == Kind::Register { 2 } else { 1 };
+        let size = lengths + self.group.len() + self.name.len() + self.content.len();
+        let mut out = Writer::with_capacity(size);
         out.text(self.group);
         if kind == Kind::Register {
             out.text(self.name);
@@ -254,37 +257,32 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The start of a record's content in a table that folds, and the rest of the content.
+/// The start of a record's content in a table that folds.
 ///
 /// ```text
 /// folding = 0 | 1 incarnation (16 bytes)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Folding<'a> {
+pub(crate) struct Folding {
     /// The entry contains the sum of the entries of all incarnations of its node before this one.
     pub(crate) before: Option<Incarnation>,
-    pub(crate) rest: &'a [u8],
 }
 
-impl<'a> Folding<'a> {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+impl Folding {
+    pub(crate) fn encode(self, out: &mut Writer) {
         out.byte(self.before.is_some().into());
         if let Some(before) = self.before {
             out.raw(&before.to_bytes());
         }
-        out.raw(self.rest);
-        out.into_bytes()
     }
 
-    pub(crate) fn decode(content: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(content);
+    pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let before = match input.byte()? {
             0 => None,
             1 => Some(Incarnation::from_bytes(*input.array()?)),
             _ => return Err(DecodeError::Invalid),
         };
-        Ok(Self { before, rest: input.rest() })
+        Ok(Self { before })
     }
 }
 
@@ -293,7 +291,7 @@ pub(crate) fn is_valid(key: Key, bytes: &[u8], stamp: Stamp, born: Stamp) -> boo
     let kind = key.kind();
     let Ok(Record { group, name, content }) = Record::decode(bytes, kind) else { return false };
     let folds_earlier = || {
-        let folding = Folding::decode(content).ok();
+        let folding = Folding::decode(&mut Reader::new(content)).ok();
         let before = folding.map(|folding| folding.before);
         before.is_some_and(|before| before <= Some(stamp.origin.incarnation))
     };
@@ -406,7 +404,11 @@ mod tests {
             let stamp = stamp("a");
             is_valid(table.owned("visits", owner, 0), &record.encode(Kind::Lasting), stamp, stamp)
         };
-        let folding = |before| Folding { before, rest: b"5" }.encode();
+        let folding = |before| {
+            let mut out = Writer::default();
+            Folding { before }.encode(&mut out);
+            out.into_bytes()
+        };
         assert!(is_valid(&folding(None)) && is_valid(&folding(Some(owner.incarnation))));
         assert!(!is_valid(&folding(Some(next))));
         assert!(!is_valid(b"") && !is_valid(b"\x02") && !is_valid(b"\x01234"));

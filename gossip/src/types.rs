@@ -24,14 +24,13 @@ mod tests;
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::replica::WriteError;
 use crate::table::{CONTENT_BYTES_MAX, NAME_BYTES_MAX};
 
 /// The reason why a write was refused. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum TypeError {
     /// A name is empty or too long.
     #[error("a name must have 1 to {NAME_BYTES_MAX} bytes, not {bytes}")]
@@ -77,6 +76,6 @@ fn encoded<T: Serialize + fmt::Debug>(content: &T) -> Vec<u8> {
 }
 
 /// Returns the content of these bytes; `None` if another version of the library wrote them.
-fn decoded<T: DeserializeOwned>(content: &[u8]) -> Option<T> {
+fn decoded<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Option<T> {
     postcard::from_bytes(content).ok()
 }

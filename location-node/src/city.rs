@@ -190,7 +190,7 @@ impl City {
                 let end = match result {
                     Ok(Done::Bombed) => Some(Event::Bombed),
                     Ok(Done::Ending) => Some(Event::Ended { at_once: command == Command::Kill }),
-                    Ok(Done::Assigned(_)) | Err(_) => None,
+                    Ok(Done::Assigned(_) | Done::Asked(_)) | Err(_) => None,
                 };
                 // The answer is queued before the event, since the event ends the incarnation.
                 self.send(from, Frame::Answer { request, result });
@@ -205,12 +205,21 @@ impl City {
 
     fn execute(&mut self, now: Now, command: &Command) -> Result<Done, Refusal> {
         match command {
+            Command::Ask(request) => self.ask(now, request.clone()).map(Done::Asked),
             Command::Bomb => Ok(Done::Bombed),
             Command::Stop | Command::Kill => Ok(Done::Ending),
             Command::Assign { hero, to, copy } => {
                 self.assign(now, *hero, *to, copy.as_deref()).map(Done::Assigned)
             }
         }
+    }
+
+    /// Executes a request to one of the types. Returns its writes.
+    fn ask(&mut self, now: Now, request: Request) -> Result<Vec<(HeroId, Arc<Entry>)>, Refusal> {
+        let before = self.replica.map().changes();
+        self.desk.request(&mut self.replica, now, request).map_err(Refusal::Type)?;
+        let written = self.replica.map().written_since(before, self.replica.me()).into_iter();
+        Ok(written.map(|(key, entry)| (key, Arc::new(entry))).collect())
     }
 
     fn assign(

@@ -32,6 +32,8 @@ use gossip::link::{Cluster, ConnectionLimit};
 use gossip::types::request::{Done, Request};
 use gossip::types::snapshot::Snapshot;
 
+pub use problem::refused;
+
 use crate::access::guard::Guard;
 use crate::error::Problem;
 use crate::idempotency::{self, IdempotencyKey, IdempotencyKeys};

@@ -59,6 +59,8 @@ impl CommandSpans {
                 let name = match (command, part == Part::Client) {
                     (Command::Assign { .. }, true) => "command assign",
                     (Command::Assign { .. }, false) => "execute assign",
+                    (Command::Ask(_), true) => "command ask",
+                    (Command::Ask(_), false) => "execute ask",
                     (Command::Bomb, true) => "command bomb",
                     (Command::Bomb, false) => "execute bomb",
                     (Command::Stop, true) => "command stop",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use gossip::types::request::{Request, RequestError};
 use gossip::{Entry, Message};
 
 use crate::hero::{Hero, HeroId, Location};
@@ -26,6 +27,8 @@ pub enum Command {
     Stop,
     /// End the process immediately, as on SIGKILL.
     Kill,
+    /// Change one of the library's types.
+    Ask(Request),
 }
 
 /// The answer of a city that executed a command.
@@ -37,10 +40,12 @@ pub enum Done {
     Bombed,
     /// The city's process is about to end.
     Ending,
+    /// The city changed a type by these writes.
+    Asked(Vec<(HeroId, Arc<Entry<Hero>>)>),
 }
 
 /// The reason why a city did not execute a command. Nothing was changed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// The city does not hold the hero, and the command contains no copy.
     UnknownAtCity,
@@ -52,6 +57,8 @@ pub enum Refusal {
     Expired,
     /// The copy in the command has a stamp too far in the future.
     TooFarAhead,
+    /// The type refused the change.
+    Type(RequestError),
 }
 
 impl Message for Command {
@@ -60,14 +67,15 @@ impl Message for Command {
             Self::Assign { hero, copy, .. } => {
                 copy.as_ref().is_none_or(|copy| copy.is_valid(*hero))
             }
-            Self::Bomb | Self::Stop | Self::Kill => true,
+            // The type checks the request when it executes it.
+            Self::Ask(_) | Self::Bomb | Self::Stop | Self::Kill => true,
         }
     }
 
     fn entries(&self) -> usize {
         match self {
             Self::Assign { copy, .. } => usize::from(copy.is_some()),
-            Self::Bomb | Self::Stop | Self::Kill => 0,
+            Self::Ask(_) | Self::Bomb | Self::Stop | Self::Kill => 0,
         }
     }
 }
@@ -77,12 +85,17 @@ impl Message for Done {
         match self {
             // It answers a command for a hero, so it belongs to no table.
             Self::Assigned(entry) => entry.is_valid(HeroId::MIN),
+            Self::Asked(writes) => writes.iter().all(|(key, entry)| entry.is_valid(*key)),
             Self::Bombed | Self::Ending => true,
         }
     }
 
     fn entries(&self) -> usize {
-        usize::from(matches!(self, Self::Assigned(_)))
+        match self {
+            Self::Assigned(_) => 1,
+            Self::Asked(writes) => writes.len(),
+            Self::Bombed | Self::Ending => 0,
+        }
     }
 }
 

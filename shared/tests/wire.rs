@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroU128};
 use std::time::Duration;
 
 use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report};
+use gossip::types::request::Request;
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
     Fingerprint, Hlc, Horizon, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary,
@@ -31,11 +32,11 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_9_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 9);
+fn version_10_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 10);
     assert_eq!(
         hex(&hello().encode()),
-        format!("53484331090006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
+        format!("534843310a0006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
     );
     let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation::at(300)) };
     assert_eq!(
@@ -145,7 +146,17 @@ fn version_9_has_these_bytes() {
             },
             "010188270180808080808080808080808080808080808002ac0201",
         ),
+        (
+            Frame::Command {
+                request: 1,
+                expires: UnixMillis(5_000),
+                trace: None,
+                command: Command::Ask(Request::Add { counter: "visits".to_owned(), amount: 3 }),
+            },
+            "010188270004000676697369747306",
+        ),
         (Frame::Answer { request: 1, result: Ok(Done::Bombed) }, "02010001"),
+        (Frame::Answer { request: 1, result: Ok(Done::Asked(vec![])) }, "0201000300"),
         (
             Frame::Control(Control::Inject { fault, heal_after: Duration::from_secs(20) }),
             "05004d010080c6868f010080c6868f0106676f7468616d00011400",

@@ -157,3 +157,57 @@ fn page_is_present_at_every_node_while_it_is_open() {
         ensure(present == json!([]), || present.to_string())
     });
 }
+
+/// Two cities that are cut off from each other set the same key; the later write wins, and the other
+/// one is told as lost. A message that only a bombed city had is lost too.
+#[test]
+fn writes_at_two_cities_differ_and_the_lost_one_is_told() {
+    let cluster = Cluster::start(Options::default());
+    let browser = open_page(&cluster);
+    cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
+    for (city, motto) in [("Gotham", "Never sleeps"), ("Metropolis", "Looks up")] {
+        // With empty fields.
+        browser.open(&format!("{}?table=tables", cluster.api.url()));
+        browser.wait_text("#contact", "Live", |text| text == "Live");
+        browser.type_into("textbox", "Table", "slogans");
+        browser.type_into("textbox", "Key", "ours");
+        browser.type_into("textbox", "Value (JSON or text)", motto);
+        browser.choose("At", city);
+        browser.click("button", "Set key");
+        wait_row(&browser, "ours", &format!("\"{motto}\""));
+    }
+    wait_row(&browser, "ours", "Gotham has Gotham’s “\"Never sleeps\"” of");
+    wait_row(&browser, "ours", "which will be lost: Metropolis’s write of");
+    cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
+    wait_row(&browser, "ours", "All three: \"Looks up\"");
+    wait_row(&browser, "ours", "Lost: Gotham’s “\"Never sleeps\"” of");
+    wait_row(&browser, "ours", "Metropolis had not seen it");
+    cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
+    open_table(&browser, "Radio");
+    browser.type_into("textbox", "Message", "Last words");
+    browser.choose("At", "Gotham");
+    browser.click("button", "Say");
+    wait_row(&browser, "guest: Last words", "Only copy");
+    cluster.api.post("/api/v1/cities/gotham/bomb", &json!({})).expect(200);
+    cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
+    let mut lost = json!(null);
+    wait_until("both writes are told as lost", HANG_TIMEOUT, || {
+        lost = cluster.api.get("/api/v1/lost").expect(200).json();
+        ensure(lost["count"] == 2, || lost.to_string())
+    });
+    assert_eq!(lost["lost"], json!([]));
+    let told = |number: usize, part: &str| lost["records"][number][part].clone();
+    assert_eq!(told(0, "table"), "tables");
+    assert_eq!(told(0, "name"), "Tables: slogans: ours");
+    assert_eq!(
+        (told(0, "wrote"), told(0, "to")),
+        (json!("\"Never sleeps\""), json!("\"Looks up\""))
+    );
+    assert_eq!((told(1, "table"), told(1, "wrote")), (json!("radio"), json!("Last words")));
+    assert_eq!(told(1, "to"), json!(null));
+    let _ = browser.evaluate("document.getElementById('lost-writes-list').open = true");
+    browser.wait_text("#lost-writes", "the message", |text| {
+        text.contains("Last words") && text.contains("lost with its only holder")
+    });
+    assert_no_problems(&browser, &[]);
+}

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use gossip::replica::ForgetError;
 use gossip::{NodeName, Now, TraceContext};
-use shared::Frame;
 use shared::hero::{HeroId, HeroName, Location};
 use shared::message::{Command, Done, Refusal};
+use shared::{Entry, Frame};
 
 use super::Dispatch;
 use super::requests::{self, Commanded, Ending, PendingCommand};
 use crate::event_log::{EventKind, LoggedWrite};
+use crate::model::tables::TypeTable;
 use crate::request::{
-    AcceptStamps, Action, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
+    AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
     ReadView, Request, RequestError, SetPace, Stop, Ticket, Written,
 };
 use crate::text::isolated;
@@ -37,6 +38,15 @@ impl Dispatch {
                 self.create(now, Ticket::<CreateMany>::new(ticket), names);
             }
             Action::Assign(assign) => self.assign(now, Ticket::new(ticket), assign, trace),
+            Action::Ask(Ask { city, request }) => {
+                let ticket = Ticket::<Ask>::new(ticket);
+                if self.observer.answers(city) {
+                    let commanded = Commanded::Ask { ticket };
+                    self.command(now, city, commanded, Command::Ask(request), trace);
+                } else {
+                    self.reply(ticket, Err(RequestError::NoAnswer { city }));
+                }
+            }
             Action::Terminate(terminate) => {
                 let outcome = self.terminate(now, terminate.hero);
                 self.reply(Ticket::<crate::request::Terminate>::new(ticket), outcome);
@@ -230,7 +240,7 @@ impl Dispatch {
                 let outcome = match result {
                     Ok(Done::Bombed) => Ok(self.complete_bomb(now, from, at_stake)),
                     // A wrong type of answer proves nothing about the bomb.
-                    Ok(Done::Assigned(_) | Done::Ending) => {
+                    Ok(Done::Assigned(_) | Done::Asked(_) | Done::Ending) => {
                         Err(RequestError::Unknown { city: from })
                     }
                     Err(refusal) => Err(refused(from, None, refusal)),
@@ -240,7 +250,21 @@ impl Dispatch {
             Commanded::End { ticket, ending } => {
                 let outcome = match result {
                     Ok(Done::Ending) => Ok(self.complete_end(now, from, ending)),
-                    Ok(Done::Assigned(_) | Done::Bombed) => {
+                    Ok(Done::Assigned(_) | Done::Asked(_) | Done::Bombed) => {
+                        Err(RequestError::Unknown { city: from })
+                    }
+                    Err(refusal) => Err(refused(from, None, refusal)),
+                };
+                self.reply(ticket, outcome);
+            }
+            Commanded::Ask { ticket } => {
+                let outcome = match result {
+                    Ok(Done::Asked(writes)) => {
+                        self.acknowledge_records(now, &writes);
+                        self.pull_soon(now, from);
+                        Ok(())
+                    }
+                    Ok(Done::Assigned(_) | Done::Bombed | Done::Ending) => {
                         Err(RequestError::Unknown { city: from })
                     }
                     Err(refusal) => Err(refused(from, None, refusal)),
@@ -252,12 +276,24 @@ impl Dispatch {
                     Ok(Done::Assigned(entry)) => {
                         Ok(self.complete_assignment(now, from, Written { hero, entry }))
                     }
-                    Ok(Done::Bombed | Done::Ending) => Err(RequestError::Unknown { city: from }),
+                    Ok(Done::Asked(_) | Done::Bombed | Done::Ending) => {
+                        Err(RequestError::Unknown { city: from })
+                    }
                     Err(refusal) => Err(refused(from, Some(hero), refusal)),
                 };
                 self.reply(ticket, outcome);
             }
         }
+    }
+
+    /// Notes writes to the types that were acknowledged and may be lost later.
+    pub(super) fn acknowledge_records(&mut self, now: Now, writes: &[(HeroId, Arc<Entry>)]) {
+        let mut writes = writes
+            .iter()
+            .filter(|(key, _)| TypeTable::of(*key).is_some_and(TypeTable::can_lose_writes))
+            .peekable();
+        self.refresh.holdings_changed |= writes.peek().is_some();
+        writes.for_each(|(key, entry)| self.comparison.acknowledged(now, *key, entry));
     }
 
     fn complete_assignment(&mut self, now: Now, city: NodeName, written: Written) -> Written {
@@ -315,6 +351,7 @@ fn refused(city: NodeName, hero: Option<HeroId>, refusal: Refusal) -> RequestErr
         (Refusal::Joining, _) => RequestError::Joining { node: city },
         (Refusal::UnknownAtCity, _) => RequestError::UnknownAtCity { city },
         (Refusal::Expired, _) => RequestError::TooLate { city },
+        (Refusal::Type(error), _) => RequestError::Type(error),
         (Refusal::TooFarAhead, _) => RequestError::TooFarAhead { node: city },
     }
 }

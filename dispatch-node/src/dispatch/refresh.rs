@@ -140,6 +140,8 @@ impl Dispatch {
             changed.push(key);
             if key.table().is_none() {
                 heroes.push((number, key, Arc::new(entry)));
+            } else {
+                self.comparison.seen(key, &entry.as_entry_ref());
             }
         }
         self.refresh.add(changed);

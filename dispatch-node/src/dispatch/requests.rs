@@ -10,7 +10,7 @@ use gossip::{NodeName, Now};
 use shared::hero::{HeroId, HeroName};
 
 use super::event::Event;
-use crate::request::{Assign, Bomb, Operation, RequestError, Stop, Ticket};
+use crate::request::{Ask, Assign, Bomb, Operation, RequestError, Stop, Ticket};
 
 /// The time to wait for a city's answer. It is longer than `COMMAND_EXPIRES`, so a command that was
 /// not executed by then never is.
@@ -37,6 +37,9 @@ pub(super) enum Commanded {
     Assign {
         ticket: Ticket<Assign>,
         hero: HeroId,
+    },
+    Ask {
+        ticket: Ticket<Ask>,
     },
     Bomb {
         ticket: Ticket<Bomb>,
@@ -138,6 +141,7 @@ pub(super) fn give_up(PendingCommand { city, command, .. }: &PendingCommand) -> 
     let unknown = RequestError::Unknown { city: *city };
     match command {
         Commanded::Assign { ticket, .. } => answer(ticket, Err(unknown)),
+        Commanded::Ask { ticket } => answer(ticket, Err(unknown)),
         Commanded::Bomb { ticket, .. } => answer(ticket, Err(unknown)),
         Commanded::End { ticket, .. } => answer(ticket, Err(unknown)),
     }

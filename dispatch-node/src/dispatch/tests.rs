@@ -6,10 +6,11 @@ use super::*;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
-    AcceptStamps, Action, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
+    AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
     Outcome, ReadView, Reply, Request, Terminate, Written,
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
+use gossip::types;
 use gossip::{
     Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, PullRequest, Pulled, Stamp, Summary,
     UnixMillis, VersionVector,
@@ -158,6 +159,35 @@ fn command_times_out_after_it_has_expired_at_the_city() {
         Input::Frame { from: name("gotham"), frame: Frame::Answer { request: *request, result } },
     );
     assert!(outputs(&mut dispatch).1.is_empty());
+}
+
+#[test]
+fn change_of_a_type_is_sent_to_its_city_and_answered() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let request = types::request::Request::Add { counter: "visits".to_owned(), amount: 1 };
+    let change = |city: &str| Ask { city: name(city), request: request.clone() };
+    let answers = ask(&mut dispatch, at(1_100), change("capitol")).1;
+    assert_eq!(refusal(&answers), &RequestError::NoAnswer { city: name("capitol") });
+    let overflow = types::request::RequestError::Counter(types::counter::CounterError::Overflow);
+    for (result, expected) in [
+        (Ok(Done::Asked(vec![])), Ok(())),
+        (Err(Refusal::Type(overflow.clone())), Err(RequestError::Type(overflow))),
+        (Ok(Done::Bombed), Err(RequestError::Unknown { city: name("gotham") })),
+    ] {
+        let (sent, answers) = ask(&mut dispatch, at(1_200), change("gotham"));
+        assert!(answers.is_empty());
+        let Some((to, Frame::Command { request: number, command, .. })) = sent.first() else {
+            panic!("{sent:?}")
+        };
+        assert_eq!((*to, command), (name("gotham"), &Command::Ask(request.clone())));
+        let frame = Frame::Answer { request: *number, result };
+        dispatch.handle(at(1_300), Input::Frame { from: name("gotham"), frame });
+        let answers = outputs(&mut dispatch).1;
+        let changed = answers.into_iter().next().expect("one answer").map(|reply| {
+            assert!(matches!(reply, Reply::Changed(())), "{reply:?}");
+        });
+        assert_eq!(changed, expected);
+    }
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Comparison {
         cells: Vec<Option<Arc<Entry>>>,
     ) {
         self.tables.put(key, own, cells);
+        self.lost.changed(key);
     }
 
     /// Returns whether each city's copies are compared.
@@ -143,10 +144,16 @@ impl Comparison {
         at_most: usize,
         observed: &Nodes<'_>,
     ) -> bool {
-        let (rows, nodes) = (&self.rows, self.counted.len() + 1);
-        let holdings = |id| {
-            let held = |row: &Arc<Row>| row.cells.iter().chain([&row.own]).cloned().collect();
-            rows.get(id).map_or_else(|| vec![None; nodes], held)
+        let (rows, tables, nodes) = (&self.rows, &self.tables, self.counted.len() + 1);
+        let holdings = |key: Key| {
+            let held = |cells: &[Option<Arc<Entry>>], own: &Option<Arc<Entry>>| {
+                cells.iter().chain([own]).cloned().collect::<Vec<_>>()
+            };
+            let held = match key.table() {
+                None => rows.get(key).map(|row| held(&row.cells, &row.own)),
+                Some(_) => tables.get(key).map(|row| held(&row.cells, &row.own)),
+            };
+            held.unwrap_or_else(|| vec![None; nodes])
         };
         self.lost.settle(now, at_most, holdings, observed)
     }

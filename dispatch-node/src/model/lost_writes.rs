@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use imbl::Vector;
 
-use gossip::{Now, Origin, Stamp, UnixMillis, VersionVector};
+use gossip::{Kind, Now, Origin, Stamp, UnixMillis, VersionVector};
 use shared::hero::HeroId;
 use shared::{Entry, EntryRef};
 
@@ -75,7 +75,7 @@ pub(crate) struct LostWrites {
 pub struct Lost {
     /// The number of the lost write; the first is 1.
     pub number: u64,
-    /// The hero.
+    /// The hero, or the key of a table.
     pub hero: HeroId,
     /// The entry that was written.
     pub entry: Arc<Entry>,
@@ -248,7 +248,7 @@ impl OpenHero {
         if keeps_ancestors {
             self.ancestry.note(entry);
         }
-        if entry.rank().is_final {
+        if entry.value.is_tombstone() {
             let chain = self.ancestry.chain(entry.stamp, entry.seen);
             for open in &mut self.writes {
                 open.note_tombstone(entry, &chain, &self.ancestry);
@@ -296,7 +296,7 @@ impl OpenHero {
 
     /// Returns whether an entry is known that competes with the ground and may still arrive at a
     /// node.
-    fn may_be_contradicted(&self, ground: Ground, nodes: &Nodes<'_>) -> bool {
+    fn may_be_contradicted(&self, key: HeroId, ground: Ground, nodes: &Nodes<'_>) -> bool {
         let writes = self.writes.iter().map(|open| (open.entry.stamp, open.entry.is_tombstone()));
         let mut moving =
             self.ancestry.known().chain(writes).filter(|(stamp, _)| !nodes.is_at_rest(*stamp));
@@ -305,9 +305,9 @@ impl OpenHero {
                 let competes = stamp > held || is_tombstone;
                 competes && !self.is_based_on(stamp, held)
             }),
-            // A deleted hero stays deleted.
-            Ground::Deleted => false,
-            Ground::Absent => moving.next().is_some(),
+            // A deleted hero stays deleted; a register can be set again.
+            Ground::Deleted if key.kind() != Kind::Register => false,
+            Ground::Deleted | Ground::Absent => moving.next().is_some(),
         }
     }
 
@@ -537,7 +537,7 @@ impl LostWrites {
         let Some(hero) = self.open.get_mut(&key) else { return };
         let Some(Choice { ground, .. }) = hero.choice else { return };
         let newest = hero.ground(held);
-        if hero.may_be_contradicted(ground, nodes) {
+        if hero.may_be_contradicted(key, ground, nodes) {
             return self.put_choice(now, key, newest, covered);
         }
         self.kept -= hero.kept();

@@ -116,6 +116,16 @@ impl TypeTable {
         self != Self::Presence
     }
 
+    /// Returns whether the loss of an acknowledged write is looked for. Counters count their own
+    /// losses, and presence ends with its incarnation.
+    #[must_use]
+    pub fn can_lose_writes(self) -> bool {
+        match self {
+            Self::Sets | Self::Tables | Self::Radio | Self::Names => true,
+            Self::Counters | Self::Presence => false,
+        }
+    }
+
     /// Returns the title of a record; `None` if it has none, like an empty place of presence.
     #[must_use]
     pub fn title(self, bytes: &[u8], stamp: Stamp) -> Option<Title> {
@@ -170,7 +180,13 @@ impl TableRows {
     /// Returns the entry of dispatch in the row of a key.
     #[must_use]
     pub fn own(&self, key: Key) -> Option<&Arc<Entry>> {
-        self.0.get(&TypeTable::of(key)?)?.get(key)?.own.as_ref()
+        self.get(key)?.own.as_ref()
+    }
+
+    /// Returns the row of a key.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&Arc<Row>> {
+        self.0.get(&TypeTable::of(key)?)?.get(key)
     }
 
     /// Returns the keys that have a row.

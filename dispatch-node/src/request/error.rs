@@ -2,6 +2,7 @@
 
 use gossip::NodeName;
 use gossip::fault::FaultId;
+use gossip::types;
 use shared::hero::HeroId;
 
 /// The reason why a request was refused. Nothing was changed, except possibly for
@@ -104,6 +105,9 @@ pub enum RequestError {
     /// No city is linked.
     #[error("no city answers; nothing was changed")]
     NoCity,
+    /// A type refused the change.
+    #[error("{0}; nothing was changed")]
+    Type(types::request::RequestError),
     /// The node has just started and has not joined yet.
     #[error("{node} has just started and has not caught up yet; nothing was changed")]
     Joining {

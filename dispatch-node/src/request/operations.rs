@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gossip::NodeName;
 use gossip::fault::{FaultId, FaultKind, Pace};
+use gossip::types;
 use shared::hero::{HeroId, Location};
 
 use crate::event_log::EventKind;
@@ -32,6 +33,15 @@ pub struct Assign {
     pub hero: HeroId,
     /// The destination.
     pub to: Location,
+}
+
+/// Changes one of the library's types at a city.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The city that makes the change.
+    pub city: NodeName,
+    /// The change.
+    pub request: types::request::Request,
 }
 
 /// Terminates a hero.

@@ -219,6 +219,7 @@ impl From<RequestError> for Problem {
             }
             RequestError::Unknown { .. } => Self::unavailable(OUTCOME_UNKNOWN, detail),
             RequestError::TooFarAhead { .. } => Self::conflict("too_far_ahead", detail),
+            RequestError::Type(error) => node_api::types::refused(&error),
             RequestError::Joining { .. } => Self::unavailable("joining", detail),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use api_types::{
     ALL, Accepted, Amount, City, CityHeroes, Cluster, Event, Exchange, Fault, Frames, Gossip, Held,
-    Hero, HeroEverywhere, LostWrite, Node, Verdict,
+    Hero, HeroEverywhere, LostRecord, LostWrite, Node, Verdict,
 };
 use gossip::fault::{FaultKind, Pace};
 use gossip::{self, NodeName};
@@ -23,8 +23,10 @@ use crate::model::faults::FaultView;
 use crate::model::lost_writes::Lost;
 use crate::model::node_state::NodeState;
 use crate::model::status::ClusterStatus;
+use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::request::Acceptance;
+use crate::web::render::tables;
 
 /// Returns the hero of an entry; `None` for a tombstone.
 pub(crate) fn hero(id: HeroId, entry: &Entry) -> Option<Hero> {
@@ -233,6 +235,20 @@ pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
         saved_at_ms: lost.saved.0,
         found_at_ms: lost.found.0,
         to: held(lost.hero, lost.to.as_deref()),
+    }
+}
+
+/// Returns a lost write to a row of this table, with the name of the row.
+pub(crate) fn lost_record(lost: &Lost, table: TypeTable, name: String) -> LostRecord {
+    LostRecord {
+        number: lost.number,
+        table: table.word().to_owned(),
+        name,
+        wrote: tables::written(table, &lost.entry),
+        stamp: stamp_of(lost.entry.stamp),
+        saved_at_ms: lost.saved.0,
+        found_at_ms: lost.found.0,
+        to: lost.to.as_deref().map(|to| tables::written(table, to)),
     }
 }
 

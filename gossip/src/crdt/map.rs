@@ -588,6 +588,13 @@ impl<V: Payload> Map<V> {
         self.records_since(since).map(|record| (record.change, record.key, self.entry(record)))
     }
 
+    /// Returns the entries that `writer` has stored after change `since` by its own writes.
+    #[must_use]
+    pub fn written_since(&self, since: u64, writer: Origin) -> Vec<(Key, Entry<V>)> {
+        let written = self.changed_since(since).filter(|(.., entry)| entry.stamp.origin == writer);
+        written.map(|(_, key, entry)| (key, entry)).collect()
+    }
+
     /// Returns the [changes](Self::changed_since) as a batch of at most about `bytes_max` bytes,
     /// with the number of each change.
     #[must_use]

@@ -6,6 +6,7 @@
 //! is the one that the closing members had. Some of them end later: which ones depends on the entries
 //! of closed incarnations alone, and all members have the same.
 
+use crate::codec::Reader;
 use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
@@ -28,7 +29,7 @@ impl<'a> FoldingEntry<'a> {
     /// Returns the entry of a record; `None` for an invalid one.
     fn of(key: Key, Origin { node, incarnation }: Origin, bytes: &'a [u8]) -> Option<Self> {
         let Record { group, content, .. } = Record::decode(bytes, Kind::Lasting).ok()?;
-        let Folding { before, .. } = Folding::decode(content).ok()?;
+        let Folding { before } = Folding::decode(&mut Reader::new(content)).ok()?;
         Some(Self { group, node, incarnation, before, key })
     }
 }

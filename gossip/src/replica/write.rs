@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::{Entry, EntryRef, Seen, Value};
 use crate::id::{Incarnation, Key, Origin};
@@ -14,7 +16,7 @@ use crate::table::{Kind, Record};
 use crate::time::Now;
 
 /// The reason why a write is refused. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WriteError {
     /// This incarnation has not joined yet.
     #[error("this incarnation has not joined the cluster yet")]

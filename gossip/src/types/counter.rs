@@ -21,9 +21,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use imbl::OrdMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Hlc;
+use crate::codec::{DecodeError, Reader, Writer};
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
 use crate::id::{Incarnation, NodeName, Origin};
@@ -31,13 +33,13 @@ use crate::payload::Payload;
 use crate::replica::Replica;
 use crate::table::{FOLDING, Folding, Kind, Record, Table};
 use crate::time::Now;
-use crate::types::{TypeError, check_name, decoded, encoded};
+use crate::types::{TypeError, check_name};
 
 /// The table of all shards.
 pub const TABLE: Table = Table::new(Kind::Lasting, FOLDING.start);
 
 /// The reason why a counter was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum CounterError {
     /// The total or a shard would exceed 64 bits.
     #[error("the counter would exceed 64 bits")]
@@ -70,14 +72,6 @@ pub struct Folded {
     pub value: i128,
 }
 
-/// The content of a shard after its [`Folding`].
-#[derive(Debug, Serialize, Deserialize)]
-struct Content {
-    up: u64,
-    down: u64,
-    folded: i128,
-}
-
 impl Shard {
     /// Returns what the incarnation itself has counted.
     #[must_use]
@@ -85,17 +79,31 @@ impl Shard {
         i128::from(self.up) - i128::from(self.down)
     }
 
-    fn encode(self) -> Vec<u8> {
-        let Self { up, down, folded } = self;
-        let content = Content { up, down, folded: folded.map_or(0, |folded| folded.value) };
-        let before = folded.map(|folded| folded.before);
-        Folding { before, rest: &encoded(&content) }.encode()
+    /// Returns the content of the shard's record.
+    ///
+    /// ```text
+    /// content = folding up down [folded]      up, down: numbers; folded: 16 bytes, little-endian
+    /// ```
+    fn encode(self) -> Writer {
+        let mut out = Writer::with_capacity(2 * size_of::<Self>());
+        Folding { before: self.folded.map(|folded| folded.before) }.encode(&mut out);
+        out.number(self.up);
+        out.number(self.down);
+        if let Some(folded) = self.folded {
+            out.raw(&folded.value.to_le_bytes());
+        }
+        out
     }
 
-    fn decode(content: &[u8]) -> Option<Self> {
-        let Folding { before, rest } = Folding::decode(content).ok()?;
-        let Content { up, down, folded } = decoded(rest)?;
-        Some(Self { up, down, folded: before.map(|before| Folded { before, value: folded }) })
+    fn decode(content: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(content);
+        let Folding { before } = Folding::decode(&mut input)?;
+        let (up, down) = (input.number()?, input.number()?);
+        let folded = match before {
+            Some(before) => Some(Folded { before, value: i128::from_le_bytes(*input.array()?) }),
+            None => None,
+        };
+        Ok(Self { up, down, folded })
     }
 }
 
@@ -162,7 +170,8 @@ pub fn add<V: Payload>(
     *side = sum.ok_or(CounterError::Overflow)?;
     let folded = replica.folds_before().and_then(|before| fold(&shards, me.node, before));
     shard.folded = folded.or(shard.folded);
-    let record = Record { group: name, name: "", content: &shard.encode() };
+    let content = shard.encode();
+    let record = Record { group: name, name: "", content: content.as_bytes() };
     let value = Value::Record(record.encode(Kind::Lasting));
     replica.write(now, TABLE.owned(name, me, 0), value).map_err(TypeError::from)?;
     counter.add(me.node, amount.into());
@@ -225,7 +234,8 @@ pub fn of_incarnation(records: &Records, incarnation: Origin) -> BTreeMap<String
 
 /// Returns what is missing of the amounts that a closed incarnation had added to counters. A counter
 /// whose shard of that incarnation was folded and removed since is left out.
-pub(crate) fn missing(
+#[must_use]
+pub fn missing(
     records: &Records,
     incarnation: Origin,
     added: &BTreeMap<String, i128>,
@@ -263,7 +273,7 @@ pub fn list(records: &Records) -> BTreeMap<String, Counter> {
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<(&str, Shard)> {
     let record = Record::decode(bytes, Kind::Lasting).ok()?;
-    Some((record.group, Shard::decode(record.content)?))
+    Some((record.group, Shard::decode(record.content).ok()?))
 }
 
 /// The amounts that one incarnation has added, until another node is known to have them. Cheap to

@@ -36,7 +36,7 @@ pub const TABLE: Table = Table::new(Kind::Register, 1);
 const GROUP: &str = "";
 
 /// A registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The incarnation that holds the name.
     pub owner: Origin,
@@ -47,7 +47,7 @@ pub struct Registration {
 }
 
 /// The reason why a name was not registered or released.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum NameError {
     /// Another incarnation holds the name.
     #[error("the name is held by {}", .0.owner)]

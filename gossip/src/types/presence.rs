@@ -17,6 +17,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Stamp;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
@@ -31,7 +33,7 @@ use crate::types::{TypeError, check_content, check_name, decoded, encoded};
 pub const TABLE: Table = Table::new(Kind::Ephemeral, 0);
 
 /// Somebody who is present.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Present {
     /// Who is present: for example a user name.
     pub key: String,

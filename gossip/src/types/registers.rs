@@ -14,6 +14,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Stamp;
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
@@ -37,7 +39,7 @@ pub struct Register {
 }
 
 /// Changes of one table, made in one step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// The keys to set, with their values.
     pub put: BTreeMap<String, Vec<u8>>,

@@ -1,5 +1,7 @@
 //! Requests to the types of one node, as data: for machines, whose inputs they are.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Stamp;
 use crate::id::Origin;
 use crate::payload::Payload;
@@ -12,7 +14,7 @@ use crate::types::room::{self, Message, RoomError};
 use crate::types::{TypeError, registers, set};
 
 /// A write to one of the types.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "fields are named as the parameters of the functions")]
 pub enum Request {
     /// See [`counter::add`].
@@ -61,7 +63,7 @@ pub enum Done {
 }
 
 /// The reason why a [`Request`] was refused. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum RequestError {
     /// A write to a set, a table or a topic was refused.
     #[error(transparent)]

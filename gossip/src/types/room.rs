@@ -54,7 +54,7 @@ pub struct Message {
 }
 
 /// The reason why a message was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum RoomError {
     /// The text is empty or too long.
     #[error("a text must have 1 to {TEXT_BYTES_MAX} bytes, not {bytes}")]
@@ -77,20 +77,28 @@ pub enum RoomError {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Content {
+struct Content<'a> {
     /// The number of the message in its ring, from 0.
     number: u64,
-    sender: String,
-    text: String,
-    reply_to: Option<Stamp>,
     /// The sender's wall clock. The stamp may be ahead of it.
     sent: UnixMillis,
+    sender: &'a str,
+    text: &'a str,
+    reply_to: Option<Stamp>,
 }
 
-impl Content {
+/// The start of a [`Content`]: what the limit of messages needs. Faster to decode.
+#[derive(Debug, Deserialize)]
+struct Head<'a> {
+    number: u64,
+    sent: UnixMillis,
+    sender: &'a [u8],
+}
+
+impl Content<'_> {
     fn message(self, stamp: Stamp) -> Message {
         let Self { sender, text, reply_to, .. } = self;
-        Message { stamp, sender, text, reply_to }
+        Message { stamp, sender: sender.to_owned(), text: text.to_owned(), reply_to }
     }
 }
 
@@ -117,15 +125,15 @@ pub fn send<V: Payload>(
     let mut number = 0;
     // Newest first, and no further than needed: decoding the whole room would take much longer than
     // the write.
-    for (place, content) in own(records, room, me).enumerate() {
+    for (place, head) in own(records, room, me).enumerate() {
         if place == 0 {
-            number = content.number.wrapping_add(1);
+            number = head.number.wrapping_add(1);
         }
-        if now.wall.0.abs_diff(content.sent.0) >= RATE_MS {
+        if now.wall.0.abs_diff(head.sent.0) >= RATE_MS {
             break;
         }
-        if content.sender == sender {
-            recent.push(content.sent);
+        if head.sender == sender.as_bytes() {
+            recent.push(head.sent);
         }
     }
     if recent.len() >= RATE {
@@ -138,8 +146,7 @@ pub fn send<V: Payload>(
     {
         return Err(RoomError::UnknownMessage);
     }
-    let (sender, text, sent) = (sender.to_owned(), text.to_owned(), now.wall);
-    let content = Content { number, sender, text, reply_to, sent };
+    let content = Content { number, sent: now.wall, sender, text, reply_to };
     let record = Record { group: room, name: "", content: &encoded(&content) };
     let place = u16::try_from(number % KEPT as u64).expect("rings are short");
     let value = Value::Record(record.encode(Kind::Lasting));
@@ -160,7 +167,7 @@ pub fn recent(records: &Records, room: &str, limit: usize) -> Vec<Message> {
 #[must_use]
 pub fn decode(bytes: &[u8], stamp: Stamp) -> Option<(&str, Message)> {
     let record = Record::decode(bytes, Kind::Lasting).ok()?;
-    let content: Content = decoded(record.content)?;
+    let content: Content<'_> = decoded(record.content)?;
     Some((record.group, content.message(stamp)))
 }
 
@@ -189,44 +196,37 @@ pub fn count(records: &Records) -> usize {
     rooms.count()
 }
 
-/// Returns the messages of one incarnation, newest first. They are looked up and decoded one by one.
-fn own(records: &Records, room: &str, me: Origin) -> impl Iterator<Item = Content> {
-    let at = move |place: usize| {
-        let place = u16::try_from(place).expect("rings are short");
-        records.get(TABLE.owned(room, me, place))
-    };
-    let first = at(0).map(|(stamp, _)| stamp);
-    // The places up to the newest message were written after the first one, or are the first. Those
-    // behind it are older or empty.
-    let (mut newest, mut behind) = (0, KEPT);
-    while newest + 1 < behind {
-        let middle = usize::midpoint(newest, behind);
-        if at(middle).map(|(stamp, _)| stamp) > first {
-            newest = middle;
-        } else {
-            behind = middle;
-        }
-    }
-    let places = (0..KEPT).map(move |back| (newest + KEPT - back) % KEPT);
-    places.map_while(at).filter_map(move |(_, bytes)| content_of(room, bytes))
+/// Returns the messages of one incarnation, newest first. They are decoded one by one.
+fn own<'a>(records: &'a Records, room: &str, me: Origin) -> impl Iterator<Item = Head<'a>> {
+    let places: Vec<(Stamp, &[u8])> =
+        records.range(TABLE.of_owner(room, me)).map(|(_, stamp, bytes)| (stamp, bytes)).collect();
+    // By place, the messages are in the order of their stamps, except that the oldest ones follow
+    // the newest.
+    let first = places.first().map(|(stamp, _)| *stamp);
+    let oldest = places.partition_point(|(stamp, _)| Some(*stamp) >= first);
+    let count = places.len();
+    let newest_first = (0..count).map(move |back| places[(oldest + 2 * count - 1 - back) % count]);
+    newest_first.filter_map(move |(_, bytes)| content_of(room, bytes))
 }
 
 /// Returns whether the map holds the message with this stamp.
 fn shows(records: &Records, room: &str, message: Stamp) -> bool {
     let mut held = records.range(TABLE.group(room));
-    held.any(|(_, stamp, bytes)| stamp == message && content_of(room, bytes).is_some())
+    held.any(|(_, stamp, bytes)| {
+        stamp == message && content_of::<Content<'_>>(room, bytes).is_some()
+    })
 }
 
 /// Returns the content of a message; `None` if it is of another room with an equal hash.
-fn content_of(room: &str, bytes: &[u8]) -> Option<Content> {
+fn content_of<'a, T: Deserialize<'a>>(room: &str, bytes: &'a [u8]) -> Option<T> {
     let record = Record::decode(bytes, Kind::Lasting).ok()?;
     if record.group == room { decoded(record.content) } else { None }
 }
 
 /// Returns the messages that the map holds of a room, sorted by stamp.
-fn held(records: &Records, room: &str) -> Vec<(Stamp, Content)> {
+fn held<'a>(records: &'a Records, room: &str) -> Vec<(Stamp, Content<'a>)> {
     let records = records.range(TABLE.group(room));
-    let mut held: Vec<(Stamp, Content)> =
+    let mut held: Vec<(Stamp, Content<'_>)> =
         records.filter_map(|(_, stamp, bytes)| Some((stamp, content_of(room, bytes)?))).collect();
     held.sort_unstable_by_key(|(stamp, _)| *stamp);
     held

@@ -3,7 +3,9 @@
 use super::*;
 use gossip::UnixMillis;
 use gossip::types::peers::GRACE;
-use gossip::types::{counter, names};
+use gossip::types::registers::Batch;
+use gossip::types::request::{Request, RequestError};
+use gossip::types::{TypeError, counter, names, registers};
 use shared::Envelope;
 
 const DISPATCH: &str = "dispatch";
@@ -109,6 +111,31 @@ fn unknown_hero_is_assigned_from_the_copy_in_the_command() {
         !city.replica().vector().covers(copy(50).stamp),
         "the copy itself was not received in a round and must not be covered"
     );
+}
+
+fn set(key: &str, value: &str) -> Command {
+    let put = [(key.to_owned(), value.as_bytes().to_vec())].into();
+    let batch = Batch { put, delete: [].into() };
+    Command::Ask(Request::Write { table: "mottos".to_owned(), batch })
+}
+
+#[test]
+fn type_is_changed_at_the_city_and_its_writes_are_answered() {
+    let mut city = gotham(None, None);
+    let (result, events) = command(&mut city, at(1_100), set("gotham", "Never sleeps"));
+    let Ok(Done::Asked(writes)) = result else { panic!("{result:?}") };
+    let [(key, entry)] = &writes[..] else { panic!("{writes:?}") };
+    assert_eq!(entry.stamp.origin, city.replica().me());
+    assert!(entry.is_valid(*key) && events.is_empty());
+    let held = registers::get(city.replica().map().records(), "mottos", "gotham").unwrap();
+    assert_eq!(held.value, b"Never sleeps");
+    let refused = command(&mut city, at(1_200), set(&"x".repeat(10_000), "")).0;
+    let name = RequestError::Type(TypeError::Name { bytes: 10_000 });
+    assert_eq!(refused, Err(Refusal::Type(name)));
+    // Deleting an absent key writes nothing.
+    let batch = Batch { put: [].into(), delete: ["absent".to_owned()].into() };
+    let absent = Command::Ask(Request::Write { table: "mottos".to_owned(), batch });
+    assert_eq!(command(&mut city, at(1_300), absent).0, Ok(Done::Asked(vec![])));
 }
 
 #[test]

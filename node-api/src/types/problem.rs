@@ -16,7 +16,7 @@ use crate::types::VALUE_BYTES_MAX;
 /// Returns the problem of a request without a result.
 pub(super) fn of(error: AskError) -> Problem {
     match error {
-        AskError::Refused(refused) => of_refusal(&refused),
+        AskError::Refused(refusal) => refused(&refusal),
         AskError::Busy => Problem::overloaded(),
         AskError::Unknown => unanswered(),
     }
@@ -42,7 +42,9 @@ pub(super) fn too_large(bytes: usize) -> Problem {
     )
 }
 
-fn of_refusal(refusal: &RequestError) -> Problem {
+/// Returns the problem of a request that a type has refused.
+#[must_use]
+pub fn refused(refusal: &RequestError) -> Problem {
     if let Some(common) = refusal.common() {
         return of_type(common);
     }

@@ -51,9 +51,20 @@ fn settle_with(
     first: &VersionVector,
     others: &VersionVector,
 ) {
+    settle_key(lost_writes, HeroId::MIN, held, first, others);
+}
+
+/// Settles writes to a key.
+fn settle_key(
+    lost_writes: &mut LostWrites,
+    key: HeroId,
+    held: &[Option<Arc<Entry>>],
+    first: &VersionVector,
+    others: &VersionVector,
+) {
     let mut observed: Vec<_> = others.iter().map(|slot| (slot.origin, others)).collect();
     observed[0].1 = first;
-    lost_writes.changed(HeroId::MIN);
+    lost_writes.changed(key);
     // The first call chooses the ground, and the second one follows answers to later questions.
     let time = lost_writes.chosen.last().map_or(Duration::ZERO, |(at, _)| *at);
     let mut nodes = Nodes { observed, answered: time };
@@ -120,6 +131,55 @@ fn write_beaten_by_a_collected_tombstone_is_lost() {
     lost_writes.seen(key, &tombstone.as_entry_ref());
     settle(&mut lost_writes, &[None, None], 1);
     assert_eq!(lost_writes.lost(), 1);
+}
+
+fn register(content: &[u8], stamp: Stamp, over: Option<&Entry>) -> Arc<Entry> {
+    let record = gossip::Record { group: "mottos", name: "gotham", content };
+    let value = Value::Record(record.encode(Kind::Register));
+    Arc::new(Entry::written(value, stamp, over))
+}
+
+fn unset(stamp: Stamp, over: &Entry) -> Arc<Entry> {
+    Arc::new(Entry::written(Value::Unset, stamp, Some(over)))
+}
+
+/// Settles the acknowledged writes to a register. Returns the number of lost and of open ones.
+fn settled_register(writes: &[&Arc<Entry>], held: [Option<&Arc<Entry>>; 2]) -> (u64, usize) {
+    let key = gossip::types::registers::TABLE.register("mottos", "gotham");
+    let mut lost_writes = LostWrites::default();
+    writes.iter().for_each(|write| lost_writes.acknowledged(NOW, key, write));
+    settle_key(
+        &mut lost_writes,
+        key,
+        &held.map(|entry| entry.cloned()),
+        &covering(1),
+        &covering(1),
+    );
+    (lost_writes.lost(), lost_writes.open.len())
+}
+
+#[test]
+fn write_to_register_is_lost_to_a_later_one_that_had_not_seen_it() {
+    let base = register(b"0", stamp("dispatch", 1, 1), None);
+    let ours = register(b"1", stamp("gotham", 1, 10), Some(&base));
+    let theirs = register(b"2", stamp("capitol", 1, 20), Some(&base));
+    let deletion = unset(stamp("capitol", 1, 20), &base);
+    let again = register(b"3", stamp("metropolis", 1, 30), Some(&deletion));
+    let all = |held| [Some(held), Some(held)];
+    assert_eq!(settled_register(&[&ours], all(&theirs)), (1, 0));
+    assert_eq!(settled_register(&[&base], all(&theirs)), (0, 0));
+    assert_eq!(settled_register(&[&ours], all(&deletion)), (1, 0));
+    assert_eq!(settled_register(&[&base], all(&deletion)), (0, 0));
+    // The deletion has been collected.
+    assert_eq!(settled_register(&[&ours, &deletion], [None, None]), (1, 0));
+    assert_eq!(settled_register(&[&base, &deletion], [None, None]), (0, 0));
+    // The register was set again.
+    assert_eq!(settled_register(&[&ours, &deletion], all(&again)), (1, 0));
+    assert_eq!(settled_register(&[&base], all(&again)), (0, 0));
+    // A deletion is lost to a later write that had not seen it.
+    let later = register(b"4", stamp("gotham", 1, 40), Some(&base));
+    assert_eq!(settled_register(&[&deletion], all(&later)), (1, 0));
+    assert_eq!(settled_register(&[&ours, &theirs], [Some(&ours), Some(&theirs)]), (0, 1));
 }
 
 #[test]

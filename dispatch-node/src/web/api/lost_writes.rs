@@ -11,10 +11,11 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use csv::{Terminator, WriterBuilder};
 
-use api_types::{LostWrite, LostWrites};
-use shared::Entry;
+use api_types::{LostRecord, LostWrite, LostWrites};
+use shared::{Entry, Value};
 
 use crate::model::lost_writes::Lost;
+use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::web::api::refusals::ReadingSince;
 use crate::web::dispatch_handle::DispatchHandle;
@@ -40,12 +41,26 @@ pub(crate) async fn lost_writes(
     Since(number): Since,
 ) -> Result<Json<LostWrites>, Problem> {
     let view = dispatch.now().await?;
-    Ok(Json(LostWrites { count: view.status.lost_writes, lost: lost_after(&view, number) }))
+    Ok(Json(LostWrites {
+        count: view.status.lost_writes,
+        lost: lost_after(&view, number),
+        records: records_after(&view, number),
+    }))
 }
 
 /// Returns the lost writes with a higher number.
 fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
-    since(view, number).map(|lost| representation::lost_write(lost, name(view, lost))).collect()
+    let of_heroes = since(view, number).filter(|lost| lost.hero.table().is_none());
+    of_heroes.map(|lost| representation::lost_write(lost, name(view, lost))).collect()
+}
+
+/// Returns the lost writes to the types with a higher number.
+fn records_after(view: &View, number: u64) -> Vec<LostRecord> {
+    let record = |lost: &Arc<Lost>| {
+        let table = TypeTable::of(lost.hero)?;
+        Some(representation::lost_record(lost, table, name(view, lost)))
+    };
+    since(view, number).filter_map(record).collect()
 }
 
 /// Lost writes, for spreadsheets
@@ -126,7 +141,11 @@ fn fields(entry: Option<&Entry>) -> [String; 7] {
         entry.live().map_or([const { String::new() }; 3], |hero| {
             [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]
         });
-    let word = if entry.is_tombstone() { "tombstone" } else { "hero" };
+    let word = match entry.value {
+        Value::Live(_) => "hero",
+        Value::Record(_) => "record",
+        Value::Tombstone | Value::Unset => "tombstone",
+    };
     let stamp = entry.stamp;
     let [wall, logical] = [stamp.hlc.wall.0.to_string(), stamp.hlc.logical.to_string()];
     [word.to_owned(), location, is_patrolling, health, wall, logical, stamp.origin.to_string()]

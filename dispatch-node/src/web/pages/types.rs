@@ -1,16 +1,19 @@
-//! The forms of the tables of the library's types. Dispatch makes the writes; gossip carries them.
+//! The forms of the tables of the library's types. Dispatch or the chosen city makes the writes;
+//! gossip carries them.
 //!
 //! Invariant: each form makes one request to a type, and is answered like the forms of heroes.
 
 use axum::extract::State;
 use axum::response::Response;
 
+use gossip::NodeName;
 use gossip::types::registers::Batch;
 use gossip::types::request::Request;
 use node_api::body::FormBody;
 use node_api::idempotency::IdempotencyKey;
 use node_api::name;
 
+use crate::request::Ask;
 use crate::web::error::Problem;
 use crate::web::pages::forms::{CommandResult, FormRequest, answer};
 use crate::web::pages::me;
@@ -85,11 +88,29 @@ async fn change(
     form: &FormRequest,
     request: impl FnOnce(&FormBody) -> Result<Request, Problem>,
 ) -> Response {
-    let outcome = match form.fields().and_then(request).and_then(|asked| Ok((asked, form.key()?))) {
-        Ok((request, key)) => state.types.perform(IdempotencyKey(key), request).await,
+    let asked = || {
+        let fields = form.fields()?;
+        Ok((city(state, fields)?, request(fields)?, form.key()?))
+    };
+    let outcome = match asked() {
+        Ok((None, request, key)) => state.types.perform(IdempotencyKey(key), request).await,
+        Ok((Some(city), request, key)) => {
+            state.dispatch.perform(Ask { city, request }.into(), key).await.map(drop)
+        }
         Err(problem) => Err(problem),
     };
     answer(state, form.headers(), None, outcome.map(|()| CommandResult::default())).await
+}
+
+/// Returns the city that shall make the change; `None` for dispatch.
+fn city(state: &AppState, form: &FormBody) -> Result<Option<NodeName>, Problem> {
+    let Some(text) = form.get("at") else { return Ok(None) };
+    let city = state.domain.city(text).ok_or_else(|| {
+        let known = state.domain.known_cities();
+        let detail = format!("at names no city: {known}; nothing was changed");
+        Problem::not_allowed("unknown_city", detail)
+    });
+    city.map(Some)
 }
 
 fn field<'a>(form: &'a FormBody, field: &str) -> Result<&'a str, Problem> {

@@ -7,16 +7,22 @@ use askama::Template;
 use shared::Entry;
 
 use crate::model::lost_writes::Lost;
+use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::render::phrase::CityKey;
+use crate::web::render::tables;
 use crate::web::render::wording::{Time, value};
 
 /// The most lost writes that the page shows.
 const SHOWN_MAX: usize = 50;
 
-/// The name of the hero, or its id if the name is no longer known.
+/// The name of the hero or of the row, or the key if the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
+    if TypeTable::of(lost.hero).is_some() {
+        let name = tables::name(view, lost.hero, [Some(&lost.entry), lost.to.as_ref()]);
+        return name.unwrap_or_else(|| lost.hero.to_string());
+    }
     let written =
         [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
     let name =
@@ -68,17 +74,21 @@ impl LostWritesPanel {
     /// Returns the panel for the newest lost writes of this view.
     pub(crate) fn of(view: &View) -> Self {
         let line = |lost: &Arc<Lost>| {
+            let said = |entry: &Entry| match TypeTable::of(lost.hero) {
+                Some(table) => tables::written(table, entry),
+                None => value(entry),
+            };
             let writer = lost.entry.stamp.origin.node;
             let to = beaten_by(lost);
             LostWriteLine {
                 saved: Time::in_millis(lost.saved, view.at.wall),
                 hero: name(view, lost),
-                value: value(&lost.entry),
+                value: said(&lost.entry),
                 key: writer.to_string(),
                 writer: title(writer),
                 to: match (to, &lost.to) {
-                    (Some(to), _) => value(to),
-                    (None, Some(older)) => format!("{} (older)", value(older)),
+                    (Some(to), _) => said(to),
+                    (None, Some(older)) => format!("{} (older)", said(older)),
                     (None, None) => "nothing".to_owned(),
                 },
                 to_writer: to

@@ -6,6 +6,7 @@ use node_api::access::tokens::Role;
 
 use crate::model::tables::TypeTable;
 use crate::model::view::View;
+use crate::text::title;
 use crate::web::fragments::{Fragments, Number};
 use crate::web::launcher::LauncherClient;
 use crate::web::page_query::PageQuery;
@@ -99,6 +100,8 @@ struct Page<'a> {
     history_href: String,
     /// The table, unless it is that of the heroes.
     table: Option<TypeTable>,
+    /// The words and names of the cities at which a form can write.
+    cities: Vec<(String, String)>,
     /// The name that the user has chosen.
     me: &'a str,
     /// The search text.
@@ -172,6 +175,7 @@ pub(crate) fn document(
         with_history: query.with_history,
         history_href: other(PageQuery { with_history: !query.with_history, ..query.clone() }),
         table: query.table,
+        cities: view.cities.iter().map(|it| (it.name.to_string(), title(it.name))).collect(),
         me: surroundings.me,
         query: &query.search,
         kept: query.kept_parameters(),

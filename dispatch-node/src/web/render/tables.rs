@@ -13,9 +13,10 @@ use askama::Template;
 use gossip::types::counter::{Counter, Shard};
 use gossip::types::room::Message;
 use gossip::types::{counter, names, presence, registers, room};
-use gossip::{NodeName, Origin, Stamp};
+use gossip::{Key, NodeName, Origin, Stamp};
 use shared::{Entry, Value};
 
+use crate::model::lost_writes::Lost;
 use crate::model::node_state::NodeStatus;
 use crate::model::rows::RowState;
 use crate::model::tables::{Row, Title, TypeTable, worst};
@@ -24,6 +25,7 @@ use crate::text::{folded, grouped, title};
 use crate::web::page_query::{PageQuery, Show};
 use crate::web::render::heroes::{Chip, Column, Foot, columns_of};
 use crate::web::render::html::html;
+use crate::web::render::lost_writes;
 use crate::web::render::wording::moment;
 
 /// The number of characters of a value that a cell shows.
@@ -223,9 +225,13 @@ pub(crate) fn rows(
         let empty = Empty { width: columns.len() + 2, text, hint };
         return vec![("table-empty".into(), html(&empty).into())];
     }
+    let is_record = |lost: &&Arc<Lost>| lost.hero.table().is_some();
+    let lost: Vec<&Arc<Lost>> = view.lost.iter().filter(is_record).collect();
     let row = |group: &Group<'_>| {
         let id = format!("r-{}", group.rows[0].id);
-        let html = html(&row(view, selection.table, group, &columns, id.clone()));
+        let mut row = row(view, selection.table, group, &columns, id.clone());
+        row.reasons.extend(losses(&lost, selection.table, group));
+        let html = html(&row);
         (id.into(), html.into())
     };
     selection.groups.iter().map(row).collect()
@@ -312,6 +318,33 @@ fn described(view: &View, table: TypeTable, group: &Group<'_>) -> (String, Strin
             None => (of.to_string(), String::new()),
         },
     }
+}
+
+/// Returns the name of a row for a list of rows of all tables: that of its newest entry, or the last
+/// one that it had. `None` without any.
+pub(crate) fn name(view: &View, key: Key, entries: [Option<&Arc<Entry>>; 2]) -> Option<String> {
+    let table = TypeTable::of(key)?;
+    let titled = |entry: &Arc<Entry>| table.title(record(entry)?, entry.stamp);
+    let of_entries = || entries.into_iter().flatten().find_map(titled);
+    let title = view.tables.get(key).map(|row| row.name.clone()).or_else(of_entries)?;
+    let parts = [table.label(), &title.group, &title.member];
+    Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "))
+}
+
+/// Describes what an entry of a table says.
+pub(crate) fn written(table: TypeTable, entry: &Entry) -> String {
+    let said = || match table {
+        TypeTable::Counters => shard(entry).map(|(_, shard)| format!("{:+}", shard.value())),
+        TypeTable::Sets => Some("present".to_owned()),
+        TypeTable::Tables => registers::decode(record(entry)?).map(|(.., value)| shortened(value)),
+        TypeTable::Radio => message(entry).map(|it| shortened(it.text.as_bytes())),
+        TypeTable::Presence => Some("present".to_owned()),
+        TypeTable::Names => {
+            let (_, held) = names::decode(record(entry)?, entry.stamp)?;
+            Some(format!("{}: {}", title(held.owner.node), shortened(&held.value)))
+        }
+    };
+    if entry.is_tombstone() { "deleted".to_owned() } else { said().unwrap_or_default() }
 }
 
 /// Describes what each node has added to a counter.
@@ -407,17 +440,10 @@ fn value(table: TypeTable, group: &Group<'_>, city: usize) -> Option<String> {
             let metas: Vec<String> = metas.collect();
             (!metas.is_empty()).then(|| shortened(metas.join(", ").as_bytes()))
         }
-        TypeTable::Tables => held().find_map(|entry| {
-            if entry.is_tombstone() {
-                return Some("deleted".to_owned());
-            }
-            let (_, _, value) = registers::decode(record(entry)?)?;
-            Some(shortened(value))
-        }),
-        TypeTable::Names => held().find_map(|entry| {
-            let (_, held) = names::decode(record(entry)?, entry.stamp)?;
-            Some(format!("{}: {}", title(held.owner.node), shortened(&held.value)))
-        }),
+        TypeTable::Tables => held().map(|entry| written(table, entry)).next(),
+        TypeTable::Names => {
+            held().filter(|entry| !entry.is_tombstone()).map(|entry| written(table, entry)).next()
+        }
     }
 }
 
@@ -441,14 +467,35 @@ fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
             let has = if names.len() == 1 { "has" } else { "have" };
             let node = title(newest.stamp.origin.node);
             let (what, at) = (missing(table, newest, before), moment(newest.stamp.hlc.wall));
-            reasons.push(format!(
-                "{} {has} not received {node}’s {what} of {at}",
-                names.join(" and ")
-            ));
+            let names = names.join(" and ");
+            let reason = match before.filter(|before| !newest.had_seen(before.stamp)) {
+                Some(before) => {
+                    let loser = title(before.stamp.origin.node);
+                    let (text, of) = (written(table, before), moment(before.stamp.hlc.wall));
+                    format!(
+                        "{names} {has} {loser}’s “{text}” of {of}, which will be lost: {node}’s \
+                         {what} of {at} is later and had not seen it"
+                    )
+                }
+                None => format!("{names} {has} not received {node}’s {what} of {at}"),
+            };
+            reasons.push(reason);
         }
     }
     reasons.truncate(REASONS_MAX);
     reasons
+}
+
+/// Describes the writes to the rows of a group that were lost.
+fn losses(lost: &[&Arc<Lost>], table: TypeTable, group: &Group<'_>) -> Vec<String> {
+    let of_group =
+        lost.iter().rev().filter(|lost| group.rows.iter().any(|row| row.id == lost.hero));
+    let line = |lost: &&Arc<Lost>| {
+        let writer = title(lost.entry.stamp.origin.node);
+        let (text, why) = (written(table, &lost.entry), lost_writes::why(lost));
+        format!("Lost: {writer}’s “{text}” of {}: {why}", moment(lost.entry.stamp.hlc.wall))
+    };
+    of_group.take(REASONS_MAX).map(line).collect()
 }
 
 /// Names the write that a city lacks which holds `before`.

@@ -193,6 +193,7 @@ fn reply(action: &Action) -> Reply {
         Action::Create(_) | Action::CreateMany(_) => Reply::Created(Vec::new()),
         Action::Heal(_) => Reply::Healed(()),
         Action::Assign(_)
+        | Action::Ask(_)
         | Action::Terminate(_)
         | Action::Forget(_)
         | Action::Inject(_)
