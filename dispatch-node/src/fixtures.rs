@@ -227,7 +227,7 @@ impl Fixture {
         let number = self.view.status.lost_writes;
         let lost = Lost {
             number,
-            hero: id(hero),
+            key: id(hero),
             entry: Arc::clone(entry),
             saved,
             found: NOW.wall,

@@ -16,6 +16,7 @@ mod payload;
 mod plain;
 mod protocol;
 pub mod replica;
+mod shard;
 mod supervise;
 mod table;
 #[cfg(test)]

@@ -20,7 +20,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::clock::Stamp;
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::id::{Incarnation, Key, Origin};
+use crate::id::{Key, Origin};
+use crate::shard::{Folded, Shard};
 
 /// The size limit of a record's content, in bytes.
 pub const CONTENT_BYTES_MAX: usize = 4 * 1024;
@@ -30,8 +31,8 @@ pub const NAME_BYTES_MAX: usize = 400;
 pub const PLACES: usize = 1 << PLACE_BITS;
 
 /// The numbers of the lasting tables that fold: an entry may contain the sum of the entries of its
-/// group that earlier, closed incarnations of its node have written. The content of a record then
-/// begins with a [`Folding`].
+/// group that earlier, closed incarnations of its node have written. The content of each record is a
+/// [`Shard`].
 pub(crate) const FOLDING: Range<u8> = 16..32;
 /// The numbers of the lasting tables that are rings: of the entries of closed incarnations, each
 /// group keeps only the newest [`RING_KEPT`].
@@ -118,9 +119,10 @@ impl Table {
         key(self, group, 0)..=key(self, group, u64::MAX)
     }
 
-    /// Returns the last key of the group of this key.
-    pub(crate) fn group_of(self, key: Key) -> Key {
-        self::key(self, key.group(), u64::MAX)
+    /// Returns the range of the keys of the group of this key.
+    #[must_use]
+    pub fn group_of(self, key: Key) -> RangeInclusive<Key> {
+        self::key(self, key.group(), 0)..=self::key(self, key.group(), u64::MAX)
     }
 
     /// Returns the key of one of the entries of an element of a group, with this random number. For
@@ -257,43 +259,13 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The start of a record's content in a table that folds.
-///
-/// ```text
-/// folding = 0 | 1 incarnation (16 bytes)
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Folding {
-    /// The entry contains the sum of the entries of all incarnations of its node before this one.
-    pub(crate) before: Option<Incarnation>,
-}
-
-impl Folding {
-    pub(crate) fn encode(self, out: &mut Writer) {
-        out.byte(self.before.is_some().into());
-        if let Some(before) = self.before {
-            out.raw(&before.to_bytes());
-        }
-    }
-
-    pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let before = match input.byte()? {
-            0 => None,
-            1 => Some(Incarnation::from_bytes(*input.array()?)),
-            _ => return Err(DecodeError::Invalid),
-        };
-        Ok(Self { before })
-    }
-}
-
 /// Returns whether a node of this version could have written this record to `key` with this stamp.
 pub(crate) fn is_valid(key: Key, bytes: &[u8], stamp: Stamp, born: Stamp) -> bool {
     let kind = key.kind();
     let Ok(Record { group, name, content }) = Record::decode(bytes, kind) else { return false };
     let folds_earlier = || {
-        let folding = Folding::decode(&mut Reader::new(content)).ok();
-        let before = folding.map(|folding| folding.before);
-        before.is_some_and(|before| before <= Some(stamp.origin.incarnation))
+        let fits = |folded: Folded| folded.before <= stamp.origin.incarnation;
+        Shard::decode(content).is_ok_and(|shard| shard.folded.is_none_or(fits))
     };
     let belongs = match kind {
         Kind::Once => true,
@@ -405,13 +377,12 @@ mod tests {
             is_valid(table.owned("visits", owner, 0), &record.encode(Kind::Lasting), stamp, stamp)
         };
         let folding = |before| {
-            let mut out = Writer::default();
-            Folding { before }.encode(&mut out);
-            out.into_bytes()
+            let folded = Some(Folded { before, value: 1 });
+            Shard { up: 1, down: 0, folded }.encode()
         };
-        assert!(is_valid(&folding(None)) && is_valid(&folding(Some(owner.incarnation))));
-        assert!(!is_valid(&folding(Some(next))));
-        assert!(!is_valid(b"") && !is_valid(b"\x02") && !is_valid(b"\x01234"));
+        assert!(is_valid(folding(owner.incarnation).as_bytes()));
+        assert!(!is_valid(folding(next).as_bytes()));
+        assert!(is_valid(Shard::default().encode().as_bytes()) && !is_valid(b"5"));
     }
 
     #[test]

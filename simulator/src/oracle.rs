@@ -230,6 +230,11 @@ impl Oracle {
                 let verdict = collection_is_safe(processes, number, tombstones);
                 self.claim(at, "collection", incarnation, verdict);
             }
+            Event::Closed { before, .. } => {
+                let records = processes[number].replica().map().records();
+                let verdict = self.increments.note_closed(records, *before);
+                self.claim(at, "counters", incarnation, verdict);
+            }
             Event::OriginStolen { .. } if !self.faulty => {
                 self.claim(at, "origins", incarnation, Err(format!("{event:?}")));
             }
@@ -246,7 +251,6 @@ impl Oracle {
             | Event::TooFarAhead { .. }
             | Event::Adopted { .. }
             | Event::OrphansDropped { .. }
-            | Event::Closed { .. }
             | Event::Forgotten { .. }
             | Event::Fenced { .. }
             | Event::GivenUp { .. }

@@ -8,7 +8,7 @@ use crate::printer::Printer;
 use crate::types::options::CounterCommand;
 
 const LISTED: [&str; 3] = ["COUNTER", "LOCAL", "TOTAL"];
-const COUNTER: [&str; 4] = ["COUNTER", "LOCAL", "TOTAL", "SHARES"];
+const COUNTER: [&str; 5] = ["COUNTER", "LOCAL", "TOTAL", "SHARES", "UNHEARD"];
 
 pub(super) fn run(node: &Api, print: Printer, command: CounterCommand) -> Result<(), Failure> {
     match command {
@@ -31,5 +31,6 @@ fn row(counter: &Counter) -> Vec<String> {
         counter.local.to_string(),
         counter.total.to_string(),
         shares.join(" "),
+        counter.unheard.to_string(),
     ]
 }

@@ -259,7 +259,9 @@ impl Dispatch {
             }
             Commanded::Ask { ticket } => {
                 let outcome = match result {
-                    Ok(Done::Asked(writes)) => {
+                    Ok(Done::Asked(mut writes)) => {
+                        // A city answers for no other node.
+                        writes.retain(|(_, entry)| entry.stamp.origin.node == from);
                         self.acknowledge_records(now, &writes);
                         self.pull_soon(now, from);
                         Ok(())

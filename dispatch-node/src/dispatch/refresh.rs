@@ -178,7 +178,9 @@ impl Dispatch {
         let own = (self.replica.me(), self.replica.vector());
         let cities = self.observer.cities().iter();
         let observed = cities.filter_map(|city| Some((city.origin()?, &city.vector)));
-        let nodes = Nodes { observed: observed.chain([own]).collect(), answered };
+        let seen = |write| self.replica.has_seen(write);
+        let observed = observed.chain([own]).collect();
+        let nodes = Nodes { observed, seen: &seen, answered };
         let before = self.comparison.lost_count();
         let is_done = self.comparison.settle_lost_writes(now, at_most, &nodes);
         if !is_done || self.comparison.lost_count() > before {

@@ -21,8 +21,14 @@
 //!   incarnation has ended, and no node covers it.
 //!
 //! From then on each node holds the ground, or an entry based on it. Writes that the ground had seen
-//! are kept, those based on it stay open, and all others are lost. Only a write of a patrol or a
-//! fight that is never observed can contradict that, since it competes without being known.
+//! are kept, those based on it stay open, and all others are lost. Only a write that dispatch has
+//! neither acknowledged nor observed, as of a patrol or of a client of a city, can contradict that,
+//! since it competes without being known.
+//!
+//! Records of the library's types are treated like heroes, with two differences. The key of a room's
+//! message belongs to one incarnation, so its later entries are based on all earlier ones, and a
+//! message that the members had when they closed its incarnation was not lost, but pruned. A register
+//! may be set again after its deletion was collected, so that a birth after a deletion is based on it.
 
 mod ancestry;
 
@@ -32,8 +38,7 @@ use std::time::Duration;
 
 use imbl::Vector;
 
-use gossip::{Kind, Now, Origin, Stamp, UnixMillis, VersionVector};
-use shared::hero::HeroId;
+use gossip::{Key, Kind, Now, Origin, Stamp, UnixMillis, VersionVector};
 use shared::{Entry, EntryRef};
 
 use ancestry::{Ancestry, Chain};
@@ -42,9 +47,12 @@ use ancestry::{Ancestry, Chain};
 /// unreachable. Further writes are not counted; at half of it, no further ancestors are kept.
 const KEPT_MAX: usize = 1_000_000;
 
+/// The number of writes to heroes that count as much as one write to a record, which may have 4 KiB.
+const RECORD_WEIGHT: usize = 100;
+
 /// The maximum number of open writes of one hero. Beyond it, the oldest writes that the newest one
 /// has overwritten knowingly count as settled; without any, the oldest write.
-const OPEN_PER_HERO_MAX: usize = 256;
+const OPEN_PER_KEY_MAX: usize = 256;
 
 /// The number of writes that count as settled at once, since their search costs as much as one
 /// comparison with every known ancestor.
@@ -56,11 +64,11 @@ const LISTED_MAX: usize = 1_000;
 /// The acknowledged writes that are not settled, and those that were lost.
 #[derive(Debug, Default)]
 pub(crate) struct LostWrites {
-    open: BTreeMap<HeroId, OpenHero>,
+    open: BTreeMap<Key, OpenKey>,
     /// The heroes with open writes whose entries have changed since their ground was last chosen.
-    due: BTreeSet<HeroId>,
+    due: BTreeSet<Key>,
     /// The heroes with a ground, by the time of the choice.
-    chosen: BTreeSet<(Duration, HeroId)>,
+    chosen: BTreeSet<(Duration, Key)>,
     /// The number of open writes and of known ancestors.
     kept: usize,
     /// The incarnation of each node at the last check.
@@ -76,7 +84,7 @@ pub struct Lost {
     /// The number of the lost write; the first is 1.
     pub number: u64,
     /// The hero, or the key of a table.
-    pub hero: HeroId,
+    pub key: Key,
     /// The entry that was written.
     pub entry: Arc<Entry>,
     /// The time of the acknowledgement, by dispatch's clock.
@@ -89,10 +97,12 @@ pub struct Lost {
 }
 
 /// The nodes as last observed.
-#[derive(Debug)]
 pub(crate) struct Nodes<'a> {
     /// The present incarnation of each node, and its vector.
     pub(crate) observed: Vec<(Origin, &'a VersionVector)>,
+    /// Returns whether dispatch has seen a write, or the members had it when they closed its
+    /// incarnation.
+    pub(crate) seen: &'a dyn Fn(Stamp) -> bool,
     /// Each city has answered a question that was asked at this time or later.
     pub(crate) answered: Duration,
 }
@@ -157,7 +167,8 @@ struct Choice {
 
 /// The open writes of one hero, and the entries from which their fate follows.
 #[derive(Debug, Default)]
-struct OpenHero {
+struct OpenKey {
+    is_record: bool,
     writes: Vec<Open>,
     ancestry: Ancestry,
     choice: Option<Choice>,
@@ -209,10 +220,10 @@ impl Open {
     }
 }
 
-impl OpenHero {
-    /// Returns the number of writes and ancestors.
+impl OpenKey {
+    /// Returns the number of writes and ancestors, by their weight.
     fn kept(&self) -> usize {
-        self.writes.len() + self.ancestry.len()
+        (self.writes.len() + self.ancestry.len()) * if self.is_record { RECORD_WEIGHT } else { 1 }
     }
 
     fn acknowledged(&mut self, at: UnixMillis, entry: &Arc<Entry>) {
@@ -223,7 +234,7 @@ impl OpenHero {
             open.note_tombstone(&tombstone, &chain, &self.ancestry);
         }
         self.writes.push(open);
-        if self.writes.len() > OPEN_PER_HERO_MAX {
+        if self.writes.len() > OPEN_PER_KEY_MAX {
             self.drop_oldest(entry);
         }
     }
@@ -296,7 +307,7 @@ impl OpenHero {
 
     /// Returns whether an entry is known that competes with the ground and may still arrive at a
     /// node.
-    fn may_be_contradicted(&self, key: HeroId, ground: Ground, nodes: &Nodes<'_>) -> bool {
+    fn may_be_contradicted(&self, key: Key, ground: Ground, nodes: &Nodes<'_>) -> bool {
         let writes = self.writes.iter().map(|open| (open.entry.stamp, open.entry.is_tombstone()));
         let mut moving =
             self.ancestry.known().chain(writes).filter(|(stamp, _)| !nodes.is_at_rest(*stamp));
@@ -324,14 +335,22 @@ impl OpenHero {
     /// entries.
     fn fate(
         &self,
+        key: Key,
         open: &Open,
         ground: Ground,
+        held: &[Option<Arc<Entry>>],
         chains: &[(Stamp, Chain)],
         nodes: &Nodes<'_>,
     ) -> Fate {
         let write = &open.entry;
-        let is_followed =
-            chains.iter().any(|(held, chain)| self.ancestry.includes(*held, chain, write));
+        let is_later = |held: Stamp| held.origin == write.stamp.origin && held >= write.stamp;
+        let is_followed = chains.iter().any(|(held, chain)| {
+            self.ancestry.includes(*held, chain, write) || key.kind().is_owned() && is_later(*held)
+        });
+        // Born again after this deletion, which was collected.
+        let is_reborn = write.is_tombstone()
+            && held.iter().flatten().all(|held| held.born > write.stamp)
+            && key.kind() == Kind::Register;
         let had_seen = |entry: &Arc<Entry>| self.ancestry.had_seen(&entry.as_entry_ref(), write);
         match ground {
             Ground::Deleted => {
@@ -342,14 +361,13 @@ impl OpenHero {
             }
             // A running writer that does not hold it any more has collected an unknown tombstone.
             Ground::Absent if write.is_tombstone() || nodes.runs(write.stamp) => Fate::Kept,
+            Ground::Absent if key.kind().is_owned() && (nodes.seen)(write.stamp) => Fate::Kept,
             Ground::Absent => Fate::Lost,
             // The ground is an ancestor of each entry, so all agree on what it had seen.
             Ground::Held(ground) if write.stamp <= ground => {
-                if is_followed {
-                    Fate::Kept
-                } else {
-                    Fate::Lost
-                }
+                let was_deleted =
+                    key.kind() == Kind::Register && open.beaten_by.as_ref().is_some_and(had_seen);
+                if is_followed || is_reborn || was_deleted { Fate::Kept } else { Fate::Lost }
             }
             Ground::Held(_) if is_followed => Fate::Open,
             Ground::Held(ground) if !self.is_based_on(write.stamp, ground) => Fate::Lost,
@@ -366,12 +384,13 @@ impl OpenHero {
     /// Removes the writes whose fate follows from the ground.
     fn settle(
         &mut self,
+        key: Key,
         ground: Ground,
         held: &[Option<Arc<Entry>>],
         nodes: &Nodes<'_>,
     ) -> Settled {
         let chains = self.chains(held);
-        let fate = |open: &Open| self.fate(open, ground, &chains, nodes);
+        let fate = |open: &Open| self.fate(key, open, ground, held, &chains, nodes);
         let fates: Vec<Fate> = self.writes.iter().map(fate).collect();
         let any_awaited = fates.contains(&Fate::Awaited);
         let mut settled = Settled { lost: Vec::new(), any_awaited };
@@ -395,9 +414,10 @@ impl OpenHero {
 
 impl LostWrites {
     /// Notes a write that was acknowledged at `at`.
-    pub(crate) fn acknowledged(&mut self, at: UnixMillis, key: HeroId, entry: &Arc<Entry>) {
+    pub(crate) fn acknowledged(&mut self, at: UnixMillis, key: Key, entry: &Arc<Entry>) {
         if self.kept < KEPT_MAX {
             let hero = self.open.entry(key).or_default();
+            hero.is_record = key.table().is_some();
             self.kept -= hero.kept();
             hero.acknowledged(at, entry);
             self.kept += hero.kept();
@@ -408,7 +428,7 @@ impl LostWrites {
 
     /// Notes an entry that some node holds. A tombstone is stored with the writes that it beats,
     /// since it may be collected before they are settled.
-    pub(crate) fn seen(&mut self, key: HeroId, entry: &EntryRef<'_, '_>) {
+    pub(crate) fn seen(&mut self, key: Key, entry: &EntryRef<'_, '_>) {
         let Some(hero) = self.open.get_mut(&key) else { return };
         self.kept -= hero.kept();
         hero.note(entry, self.kept < KEPT_MAX / 2);
@@ -416,7 +436,7 @@ impl LostWrites {
     }
 
     /// Notes that some node's entry of the hero has changed.
-    pub(crate) fn changed(&mut self, key: HeroId) {
+    pub(crate) fn changed(&mut self, key: Key) {
         if self.open.contains_key(&key) {
             self.due.insert(key);
         }
@@ -444,7 +464,7 @@ impl LostWrites {
         &mut self,
         now: Now,
         at_most: usize,
-        holdings: impl Fn(HeroId) -> Vec<Option<Arc<Entry>>>,
+        holdings: impl Fn(Key) -> Vec<Option<Arc<Entry>>>,
         nodes: &Nodes<'_>,
     ) -> bool {
         if self.open.is_empty() {
@@ -485,7 +505,7 @@ impl LostWrites {
     fn choose(
         &mut self,
         now: Now,
-        key: HeroId,
+        key: Key,
         held: &[Option<Arc<Entry>>],
         covered: &Arc<VersionVector>,
     ) {
@@ -503,7 +523,7 @@ impl LostWrites {
     fn put_choice(
         &mut self,
         now: Now,
-        key: HeroId,
+        key: Key,
         ground: Option<Ground>,
         covered: &Arc<VersionVector>,
     ) {
@@ -519,7 +539,7 @@ impl LostWrites {
     }
 
     /// Returns the next hero whose ground is certain, except for known entries that compete with it.
-    fn next_certain(&self, nodes: &Nodes<'_>) -> Option<HeroId> {
+    fn next_certain(&self, nodes: &Nodes<'_>) -> Option<Key> {
         // Later choices need later answers, and more covered writes.
         let (at, key) = self.chosen.first()?;
         let choice = self.open.get(key)?.choice.as_ref()?;
@@ -529,7 +549,7 @@ impl LostWrites {
     fn settle_hero(
         &mut self,
         now: Now,
-        key: HeroId,
+        key: Key,
         held: &[Option<Arc<Entry>>],
         nodes: &Nodes<'_>,
         covered: &Arc<VersionVector>,
@@ -541,7 +561,7 @@ impl LostWrites {
             return self.put_choice(now, key, newest, covered);
         }
         self.kept -= hero.kept();
-        let Settled { lost, any_awaited } = hero.settle(ground, held, nodes);
+        let Settled { lost, any_awaited } = hero.settle(key, ground, held, nodes);
         let is_settled = hero.writes.is_empty();
         self.kept += if is_settled { 0 } else { hero.kept() };
         // What is based on the ground waits for the next one.
@@ -552,14 +572,7 @@ impl LostWrites {
             self.chosen.remove(&(now.mono, key));
         }
         for (Open { entry, saved, .. }, to) in lost {
-            self.count(Lost {
-                number: self.lost + 1,
-                hero: key,
-                entry,
-                saved,
-                found: now.wall,
-                to,
-            });
+            self.count(Lost { number: self.lost + 1, key, entry, saved, found: now.wall, to });
         }
     }
 

@@ -250,7 +250,7 @@ fn matches(search: &str, row: &Row) -> bool {
 /// Returns the heroes of the listed lost writes that still have a row, each once.
 fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
     let heroes: std::collections::BTreeSet<HeroId> =
-        view.lost.iter().map(|lost| lost.hero).collect();
+        view.lost.iter().map(|lost| lost.key).collect();
     heroes.into_iter().filter(|hero| view.rows.get(*hero).is_some())
 }
 

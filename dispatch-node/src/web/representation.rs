@@ -228,13 +228,13 @@ pub(crate) fn exchange(exchange: exchange::Exchange) -> Exchange {
 pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
     LostWrite {
         number: lost.number,
-        hero: lost.hero.to_string(),
+        hero: lost.key.to_string(),
         name,
-        wrote: held(lost.hero, Some(&lost.entry)),
+        wrote: held(lost.key, Some(&lost.entry)),
         stamp: stamp_of(lost.entry.stamp),
         saved_at_ms: lost.saved.0,
         found_at_ms: lost.found.0,
-        to: held(lost.hero, lost.to.as_deref()),
+        to: held(lost.key, lost.to.as_deref()),
     }
 }
 
@@ -244,11 +244,11 @@ pub(crate) fn lost_record(lost: &Lost, table: TypeTable, name: String) -> LostRe
         number: lost.number,
         table: table.word().to_owned(),
         name,
-        wrote: tables::written(table, &lost.entry),
+        wrote: tables::written_in_full(table, &lost.entry),
         stamp: stamp_of(lost.entry.stamp),
         saved_at_ms: lost.saved.0,
         found_at_ms: lost.found.0,
-        to: lost.to.as_deref().map(|to| tables::written(table, to)),
+        to: lost.to.as_deref().map(|to| tables::written_in_full(table, to)),
     }
 }
 

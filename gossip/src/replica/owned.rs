@@ -6,14 +6,14 @@
 //! is the one that the closing members had. Some of them end later: which ones depends on the entries
 //! of closed incarnations alone, and all members have the same.
 
-use crate::codec::Reader;
 use crate::crdt::horizon::Horizon;
 use crate::crdt::version_vector::VersionVector;
 use crate::id::{Incarnation, Key, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::retire::has_seen;
 use crate::replica::{Event, Replica, Rule};
-use crate::table::{Folding, Kind, RING_KEPT, Record, Table};
+use crate::shard::Shard;
+use crate::table::{Kind, RING_KEPT, Record, Table};
 
 /// An entry of a table that folds.
 struct FoldingEntry<'a> {
@@ -29,7 +29,7 @@ impl<'a> FoldingEntry<'a> {
     /// Returns the entry of a record; `None` for an invalid one.
     fn of(key: Key, Origin { node, incarnation }: Origin, bytes: &'a [u8]) -> Option<Self> {
         let Record { group, content, .. } = Record::decode(bytes, Kind::Lasting).ok()?;
-        let Folding { before } = Folding::decode(&mut Reader::new(content)).ok()?;
+        let before = Shard::decode(content).ok()?.folded.map(|folded| folded.before);
         Some(Self { group, node, incarnation, before, key })
     }
 }

@@ -12,7 +12,9 @@
 //! - **Forgotten nodes:** what they have counted stays.
 //! - **Growth:** when a node counts, it adds up the shards of its closed incarnations in its own (it
 //!   *folds* them). They are removed once the incarnation that folded them is closed too. So a node
-//!   that has restarted ten thousand times takes a few shards in each counter.
+//!   that has restarted ten thousand times takes a few shards in each counter. A node that has lost
+//!   a closed shard by a fault of its memory, and counts before a repair returns it, folds without
+//!   it: its value is lost everywhere.
 //!
 //! Invariants: only its own incarnation writes a shard. All folds of a node that end at the same
 //! incarnation have the same value, since the members agree on the shards of closed incarnations. The
@@ -21,17 +23,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use imbl::OrdMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Hlc;
-use crate::codec::{DecodeError, Reader, Writer};
 use crate::crdt::entry::Value;
 use crate::crdt::records::Records;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::payload::Payload;
 use crate::replica::Replica;
-use crate::table::{FOLDING, Folding, Kind, Record, Table};
+use crate::shard::FOLDED_MAX;
+pub use crate::shard::{Folded, Shard};
+use crate::table::{FOLDING, Kind, Record, Table};
 use crate::time::Now;
 use crate::types::{TypeError, check_name};
 
@@ -50,61 +52,6 @@ pub enum CounterError {
     /// The write was refused.
     #[error(transparent)]
     Refused(#[from] TypeError),
-}
-
-/// What one incarnation has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shard {
-    /// The sum of the positive amounts.
-    pub up: u64,
-    /// The sum of the negative amounts, as a positive number.
-    pub down: u64,
-    /// What earlier incarnations of the node have counted, if it was folded.
-    pub folded: Option<Folded>,
-}
-
-/// The sum of what all incarnations of a node before a certain one have counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Folded {
-    /// The first incarnation that is not contained.
-    pub before: Incarnation,
-    /// The sum.
-    pub value: i128,
-}
-
-impl Shard {
-    /// Returns what the incarnation itself has counted.
-    #[must_use]
-    pub fn value(self) -> i128 {
-        i128::from(self.up) - i128::from(self.down)
-    }
-
-    /// Returns the content of the shard's record.
-    ///
-    /// ```text
-    /// content = folding up down [folded]      up, down: numbers; folded: 16 bytes, little-endian
-    /// ```
-    fn encode(self) -> Writer {
-        let mut out = Writer::with_capacity(2 * size_of::<Self>());
-        Folding { before: self.folded.map(|folded| folded.before) }.encode(&mut out);
-        out.number(self.up);
-        out.number(self.down);
-        if let Some(folded) = self.folded {
-            out.raw(&folded.value.to_le_bytes());
-        }
-        out
-    }
-
-    fn decode(content: &[u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(content);
-        let Folding { before } = Folding::decode(&mut input)?;
-        let (up, down) = (input.number()?, input.number()?);
-        let folded = match before {
-            Some(before) => Some(Folded { before, value: i128::from_le_bytes(*input.array()?) }),
-            None => None,
-        };
-        Ok(Self { up, down, folded })
-    }
 }
 
 /// The value of a counter at one replica.
@@ -190,7 +137,9 @@ fn fold(shards: &[(Origin, Shard)], node: NodeName, before: Incarnation) -> Opti
     let mut new = shards.iter().filter(|(origin, _)| is_new(origin)).peekable();
     new.peek()?;
     let value = latest.map_or(0, |fold| fold.value);
-    Some(Folded { before, value: new.fold(value, |sum, (_, shard)| sum + shard.value()) })
+    let value = new.fold(value, |sum, (_, shard)| sum + shard.value());
+    // Only a false record can come near this limit.
+    (value.unsigned_abs() <= FOLDED_MAX).then_some(Folded { before, value })
 }
 
 /// Returns the latest fold of each node that has one.

@@ -190,7 +190,7 @@ pub fn list(records: &Records) -> BTreeMap<String, usize> {
 pub fn count(records: &Records) -> usize {
     let (first, last) = TABLE.keys().into_inner();
     let rooms = std::iter::successors(records.range(first..=last).next(), |(key, _, _)| {
-        let end = TABLE.group_of(*key);
+        let (_, end) = TABLE.group_of(*key).into_inner();
         records.range(end..=last).find(|(next, _, _)| *next != end)
     });
     rooms.count()

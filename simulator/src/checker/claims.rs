@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip::{Kind, Origin, Stamp, Table, VersionVector};
+use gossip::types::{counter, room};
+use gossip::{Kind, Origin, Stamp, VersionVector};
 use shared::hero::HeroId;
 use shared::{Entry, Map, Value};
 
@@ -112,7 +113,7 @@ pub fn no_overclaim(
         if !vector.covers(*stamp) || vector.has_closed(stamp.origin) && !held.contains(stamp) {
             continue;
         }
-        if may_be_pruned(*key, *stamp, vector) {
+        if is_pruned(*key, *stamp, map, vector) {
             continue;
         }
         if key.kind() == Kind::Ephemeral && has_ended(vector, stamp.origin) {
@@ -128,12 +129,24 @@ pub fn no_overclaim(
     Ok(())
 }
 
-/// Returns whether a write may be missing because its incarnation is closed: it is not among the
-/// newest of a ring, or was folded.
+/// Returns whether a write of a closed incarnation is rightly missing: a ring holds its maximum of
+/// later ones, or it was folded into a later shard.
 #[must_use]
-pub fn may_be_pruned(key: HeroId, write: Stamp, vector: &VersionVector) -> bool {
-    let prunes = |table: Table| table.is_ring() || table.folds();
-    key.table().is_some_and(prunes) && vector.has_closed(write.origin)
+pub fn is_pruned(key: HeroId, write: Stamp, map: &Map, vector: &VersionVector) -> bool {
+    let Some(table) = key.table().filter(|_| vector.has_closed(write.origin)) else {
+        return false;
+    };
+    let group = map.records().range(table.group_of(key));
+    let mut closed = group.filter(|(_, stamp, _)| vector.has_closed(stamp.origin));
+    if table.is_ring() {
+        return closed.filter(|(_, stamp, _)| *stamp > write).count() >= room::KEPT;
+    }
+    let folds = |(_, stamp, bytes): (HeroId, Stamp, &[u8])| {
+        let fold = counter::decode(bytes).and_then(|(_, shard)| shard.folded);
+        stamp.origin.node == write.origin.node
+            && fold.is_some_and(|fold| write.origin.incarnation < fold.before)
+    };
+    table.folds() && closed.any(folds)
 }
 
 /// Checks that no ephemeral entry of an ended incarnation is held.

@@ -8,14 +8,42 @@ use gossip::{NodeName, Origin, Records};
 
 /// The answered increments.
 #[derive(Clone, Debug, Default)]
-pub struct Increments(BTreeMap<(String, Origin), Vec<i128>>);
+pub struct Increments {
+    /// The sums after each increment, from 0 on.
+    sums: BTreeMap<(String, Origin), Vec<i128>>,
+    /// The shards that the members had when they closed an incarnation.
+    closed: BTreeMap<(String, Origin), i128>,
+}
 
 impl Increments {
     /// Records an answered increment.
     pub fn note(&mut self, name: &str, origin: Origin, amount: i64) {
-        let sums = self.0.entry((name.to_owned(), origin)).or_insert_with(|| vec![0]);
+        let sums = self.sums.entry((name.to_owned(), origin)).or_insert_with(|| vec![0]);
         let last = sums.last().copied().unwrap_or_default();
         sums.push(last + i128::from(amount));
+    }
+
+    /// Records the shards of the incarnations of a node before this one, which a replica has just
+    /// closed.
+    ///
+    /// # Errors
+    /// Returns a shard that another replica had with another value.
+    pub fn note_closed(&mut self, records: &Records, before: Origin) -> Result<(), String> {
+        let shards = counter::list(records).into_keys().flat_map(|name| {
+            let shards = counter::shards(records, &name).into_iter();
+            shards.map(move |(origin, shard)| (name.clone(), origin, shard.value()))
+        });
+        for (name, incarnation, value) in
+            shards.filter(|(_, origin, _)| origin.node == before.node && *origin < before)
+        {
+            let agreed = *self.closed.entry((name.clone(), incarnation)).or_insert(value);
+            if agreed != value {
+                return Err(format!(
+                    "counter {name} has {value} of {incarnation} when it is closed, and had {agreed}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Checks what one replica holds after every node has received every write. `is_complete` returns
@@ -37,7 +65,7 @@ impl Increments {
                 return Err(format!("counter {name} has {counter:?}"));
             }
         }
-        let missing = self.0.iter().find(|((name, origin), sums)| {
+        let missing = self.sums.iter().find(|((name, origin), sums)| {
             !names.contains_key(name) && (is_complete(name, *origin) || !sums.contains(&0))
         });
         missing.map_or(Ok(()), |((name, origin), _)| {
@@ -55,7 +83,7 @@ impl Increments {
             |origin| format!("counter {name} has a shard of {origin}, which counted nothing");
         let of_name = |(key, _): &(&(String, Origin), _)| key.0 == name;
         let all: BTreeMap<Origin, &Vec<i128>> =
-            self.0.iter().filter(of_name).map(|((_, origin), sums)| (*origin, sums)).collect();
+            self.sums.iter().filter(of_name).map(|((_, origin), sums)| (*origin, sums)).collect();
         let held: BTreeMap<Origin, i128> =
             shards.iter().map(|(origin, shard)| (*origin, shard.value())).collect();
         if let Some(origin) = held.keys().find(|origin| !all.contains_key(origin)) {
@@ -65,6 +93,9 @@ impl Increments {
         for (origin, shard) in shards {
             if let Some(fold) = shard.folded {
                 let latest = folds.entry(origin.node).or_insert(fold);
+                if latest.before == fold.before && latest.value != fold.value {
+                    return Err(format!("counter {name} has {latest:?} and {fold:?} of {origin}"));
+                }
                 *latest = std::cmp::max_by_key(*latest, fold, |fold| fold.before);
             }
         }
@@ -89,7 +120,10 @@ impl Increments {
                 .iter()
                 .filter(|(origin, _)| origin.node == node && origin.incarnation < fold.before);
             let mut possible = BTreeSet::from([0]);
-            for (_, sums) in folded {
+            for (origin, sums) in folded {
+                // Known, unless it was pruned as soon as it was closed.
+                let closed = self.closed.get(&(name.to_owned(), *origin)).map(|value| vec![*value]);
+                let sums = closed.unwrap_or_else(|| sums.to_vec());
                 possible =
                     possible.iter().flat_map(|sum| sums.iter().map(move |own| sum + own)).collect();
             }

@@ -89,7 +89,7 @@ impl Oracle {
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
             let deleted = |key, write: Rank| {
                 self.writes.covers_deletion(key, write, replica.vector())
-                    || claims::may_be_pruned(key, write.1, replica.vector())
+                    || claims::is_pruned(key, write.1, replica.map(), replica.vector())
             };
             survivors.all_held(held, deleted).map_err(|text| Violation {
                 at,

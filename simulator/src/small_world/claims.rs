@@ -108,7 +108,7 @@ impl World {
             let held = |key| replica.map().get(key).map(|entry| rank(&entry));
             let deleted = |key, write: Rank| {
                 world.writes.covers_deletion(key, write, replica.vector())
-                    || claims::may_be_pruned(key, write.1, replica.vector())
+                    || claims::is_pruned(key, write.1, replica.map(), replica.vector())
             };
             let survived = survivors.all_held(held, deleted);
             survived.map_err(|text| format!("after healing: {}: {text}", replica.me()))?;

@@ -21,7 +21,7 @@ fn lost_after(
     gotham_incarnation: u64,
 ) -> (u64, bool) {
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, written);
+    lost_writes.acknowledged(NOW, Key::MIN, written);
     settle(&mut lost_writes, &held.map(|entry| entry.cloned()), gotham_incarnation);
     (lost_writes.lost(), lost_writes.open.is_empty())
 }
@@ -51,23 +51,23 @@ fn settle_with(
     first: &VersionVector,
     others: &VersionVector,
 ) {
-    settle_key(lost_writes, HeroId::MIN, held, first, others);
+    settle_key(lost_writes, Key::MIN, held, [first, others], &|_| false);
 }
 
 /// Settles writes to a key.
 fn settle_key(
     lost_writes: &mut LostWrites,
-    key: HeroId,
+    key: Key,
     held: &[Option<Arc<Entry>>],
-    first: &VersionVector,
-    others: &VersionVector,
+    [first, others]: [&VersionVector; 2],
+    seen: &dyn Fn(Stamp) -> bool,
 ) {
     let mut observed: Vec<_> = others.iter().map(|slot| (slot.origin, others)).collect();
     observed[0].1 = first;
     lost_writes.changed(key);
     // The first call chooses the ground, and the second one follows answers to later questions.
     let time = lost_writes.chosen.last().map_or(Duration::ZERO, |(at, _)| *at);
-    let mut nodes = Nodes { observed, answered: time };
+    let mut nodes = Nodes { observed, seen, answered: time };
     for seconds in [1, 2] {
         let now = Now::new(time + Duration::from_secs(seconds), NOW);
         assert!(lost_writes.settle(now, usize::MAX, |_| held.to_vec(), &nodes));
@@ -112,7 +112,7 @@ fn write_is_lost_together_with_its_successor() {
 
 #[test]
 fn write_beaten_by_a_collected_tombstone_is_lost() {
-    let key = HeroId::MIN;
+    let key = Key::MIN;
     let base = live(stamp("dispatch", 1, 1), None);
     let unseen = live(stamp("gotham", 1, 10), Some(&base));
     let tombstone =
@@ -148,13 +148,8 @@ fn settled_register(writes: &[&Arc<Entry>], held: [Option<&Arc<Entry>>; 2]) -> (
     let key = gossip::types::registers::TABLE.register("mottos", "gotham");
     let mut lost_writes = LostWrites::default();
     writes.iter().for_each(|write| lost_writes.acknowledged(NOW, key, write));
-    settle_key(
-        &mut lost_writes,
-        key,
-        &held.map(|entry| entry.cloned()),
-        &covering(1),
-        &covering(1),
-    );
+    let held = held.map(|entry| entry.cloned());
+    settle_key(&mut lost_writes, key, &held, [&covering(1), &covering(1)], &|_| false);
     (lost_writes.lost(), lost_writes.open.len())
 }
 
@@ -176,10 +171,53 @@ fn write_to_register_is_lost_to_a_later_one_that_had_not_seen_it() {
     // The register was set again.
     assert_eq!(settled_register(&[&ours, &deletion], all(&again)), (1, 0));
     assert_eq!(settled_register(&[&base], all(&again)), (0, 0));
+    // It was set again after the deletion was collected, which nothing refers to any more.
+    let reborn = register(b"5", stamp("metropolis", 1, 50), None);
+    assert_eq!(settled_register(&[&base, &deletion], all(&reborn)), (0, 0));
+    assert_eq!(settled_register(&[&ours, &deletion], all(&reborn)), (1, 0));
     // A deletion is lost to a later write that had not seen it.
     let later = register(b"4", stamp("gotham", 1, 40), Some(&base));
     assert_eq!(settled_register(&[&deletion], all(&later)), (1, 0));
     assert_eq!(settled_register(&[&ours, &theirs], [Some(&ours), Some(&theirs)]), (0, 1));
+}
+
+/// The entry at a place of the ring of gotham's first incarnation.
+fn message(wall: u64) -> Arc<Entry> {
+    let record = gossip::Record { group: "hq", name: "", content: b"" };
+    let value = Value::Record(record.encode(Kind::Lasting));
+    Arc::new(Entry::written(value, stamp("gotham", 1, wall), None))
+}
+
+#[test]
+fn message_is_lost_only_with_its_only_holder() {
+    let (first, second) = (message(10), message(20));
+    let key = gossip::types::room::TABLE.owned("hq", first.stamp.origin, 0);
+    let lost_of = |held: Option<&Arc<Entry>>, incarnation, seen: &dyn Fn(Stamp) -> bool| {
+        let mut lost_writes = LostWrites::default();
+        lost_writes.acknowledged(NOW, key, &first);
+        let vector = covering(incarnation);
+        let held = [held.cloned(), held.cloned()];
+        settle_key(&mut lost_writes, key, &held, [&vector, &vector], seen);
+        assert!(lost_writes.open.is_empty());
+        lost_writes.lost()
+    };
+    assert_eq!(lost_of(Some(&first), 1, &|_| false), 0);
+    assert_eq!(lost_of(Some(&second), 1, &|_| false), 0, "its place has a later message");
+    assert_eq!(lost_of(None, 2, &|_| false), 1);
+    assert_eq!(lost_of(None, 2, &|write| write == first.stamp), 0, "it was pruned");
+}
+
+#[test]
+fn open_writes_to_records_are_limited() {
+    let mut lost_writes = LostWrites::default();
+    for number in 0..30_000_u32 {
+        let wall = 10 + u64::from(number);
+        let write = register(b"0", stamp("gotham", 1, wall), None);
+        let key = gossip::types::registers::TABLE.register("mottos", &number.to_string());
+        lost_writes.acknowledged(NOW, key, &write);
+    }
+    let kept = lost_writes.open.values().map(|open| open.writes.len()).sum::<usize>();
+    assert!((5_000..=10_000).contains(&kept), "{kept}");
 }
 
 #[test]
@@ -200,7 +238,7 @@ fn tombstone_is_not_lost_to_another_tombstone() {
         "the hero is not deleted everywhere"
     );
     for held in [Some(&second), None] {
-        let key = HeroId::MIN;
+        let key = Key::MIN;
         let mut lost_writes = LostWrites::default();
         lost_writes.acknowledged(NOW, key, &tombstone);
         lost_writes.seen(key, &second.as_entry_ref());
@@ -215,7 +253,7 @@ fn tombstone_is_not_lost_to_another_tombstone() {
     let mut lost_writes = LostWrites::default();
     [&base, &moved, &tombstone, &late]
         .iter()
-        .for_each(|write| lost_writes.acknowledged(NOW, HeroId::MIN, write));
+        .for_each(|write| lost_writes.acknowledged(NOW, Key::MIN, write));
     settle(&mut lost_writes, &vec![Some(Arc::clone(&second)); 2], 1);
     let lost: Vec<Stamp> = lost_writes.listed().iter().map(|lost| lost.entry.stamp).collect();
     assert_eq!((lost, lost_writes.open.len()), (vec![late.stamp], 0));
@@ -230,7 +268,7 @@ fn tombstone_that_saw_a_write_prevents_its_loss_in_any_order() {
     let fell = Arc::new(Entry::written(Value::Tombstone, stamp("gotham", 1, 15), Some(&write)));
     for tombstones in [[&unseeing, &fell], [&fell, &unseeing]] {
         for held in [Some(&unseeing), None] {
-            let key = HeroId::MIN;
+            let key = Key::MIN;
             let mut lost_writes = LostWrites::default();
             lost_writes.acknowledged(NOW, key, &write);
             tombstones
@@ -251,7 +289,7 @@ fn write_held_only_by_a_bombed_city_is_lost() {
     let base = live(stamp("dispatch", 1, 1), None);
     let first = live(stamp("gotham", 1, 10), Some(&base));
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, &first);
+    lost_writes.acknowledged(NOW, Key::MIN, &first);
     let mut before = VersionVector::new();
     for node in ["dispatch", "gotham", "metropolis", "capitol"] {
         before.advance(stamp(node, 1, 5));
@@ -267,16 +305,16 @@ fn write_held_only_by_a_bombed_city_is_lost() {
 
 #[test]
 fn open_writes_of_one_hero_are_bounded() {
-    let (key, mut lost_writes) = (HeroId::MIN, LostWrites::default());
+    let (key, mut lost_writes) = (Key::MIN, LostWrites::default());
     let mut last: Option<Arc<Entry>> = None;
     for wall in 1..=80_000 {
         let write = live(stamp("gotham", 1, wall), last.as_deref());
         lost_writes.acknowledged(NOW, key, &write);
         last = Some(write);
     }
-    let OpenHero { writes, ancestry, .. } = &lost_writes.open[&key];
+    let OpenKey { writes, ancestry, .. } = &lost_writes.open[&key];
     let open = writes.len();
-    assert!((OPEN_PER_HERO_MAX - DROPPED_AT_ONCE..=OPEN_PER_HERO_MAX).contains(&open), "{open}");
+    assert!((OPEN_PER_KEY_MAX - DROPPED_AT_ONCE..=OPEN_PER_KEY_MAX).contains(&open), "{open}");
     assert_eq!(ancestry.len(), KNOWN_PER_HERO_MAX);
     assert_eq!(lost_writes.kept, open + KNOWN_PER_HERO_MAX);
     // The newest ones are kept. The last of them vanishes with its writer.
@@ -294,7 +332,7 @@ fn deletion_is_waited_for_at_a_node_that_has_not_received_it() {
     let tombstone =
         Arc::new(Entry::written(Value::Tombstone, stamp("capitol", 1, 20), Some(&base)));
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, &unseen);
+    lost_writes.acknowledged(NOW, Key::MIN, &unseen);
     let mut before = covering(1).meet(&VersionVector::new());
     for node in ["dispatch", "gotham", "metropolis", "capitol"] {
         before.advance(stamp(node, 1, 15));
@@ -312,11 +350,11 @@ fn write_is_settled_only_after_answers_to_later_questions() {
     let first = live(stamp("gotham", 1, 10), Some(&base));
     let second = live(stamp("capitol", 1, 20), Some(&base));
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, &first);
+    lost_writes.acknowledged(NOW, Key::MIN, &first);
     let vector = covering(1);
     let mut lost = |seconds, answered| {
         let observed = vector.iter().map(|slot| (slot.origin, &vector)).collect();
-        let nodes = Nodes { observed, answered: Duration::from_secs(answered) };
+        let nodes = Nodes { observed, seen: &|_| false, answered: Duration::from_secs(answered) };
         let now = Now::new(Duration::from_secs(seconds), NOW);
         lost_writes.settle(now, usize::MAX, |_| vec![Some(Arc::clone(&second)); 4], &nodes);
         lost_writes.lost()
@@ -329,7 +367,7 @@ fn write_is_not_settled_while_a_round_of_an_ended_incarnation_may_arrive() {
     let base = live(stamp("dispatch", 1, 1), None);
     let write = live(stamp("gotham", 1, 10), Some(&base));
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, &write);
+    lost_writes.acknowledged(NOW, Key::MIN, &write);
     let held = vec![Some(base); 4];
     // The first node has not seen that gotham restarted.
     settle_with(&mut lost_writes, &held, &covering(1), &covering(2));
@@ -343,7 +381,7 @@ fn write_of_a_closed_incarnation_that_no_node_holds_is_lost() {
     let base = live(stamp("dispatch", 1, 1), None);
     let write = live(stamp("gotham", 1, 10), Some(&base));
     let mut lost_writes = LostWrites::default();
-    lost_writes.acknowledged(NOW, HeroId::MIN, &write);
+    lost_writes.acknowledged(NOW, Key::MIN, &write);
     // The mark covers all writes of the closed incarnation, also those that no member received.
     let mut closed = covering(2);
     closed.close(stamp("gotham", 2, 1).origin);

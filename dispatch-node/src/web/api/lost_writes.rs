@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use csv::{Terminator, WriterBuilder};
 
 use api_types::{LostRecord, LostWrite, LostWrites};
+use gossip::Key;
 use shared::{Entry, Value};
 
 use crate::model::lost_writes::Lost;
@@ -22,6 +23,7 @@ use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::Problem;
 use crate::web::extract::parameters::Since;
 use crate::web::render::lost_writes::name;
+use crate::web::render::tables;
 use crate::web::representation;
 
 fn since(view: &View, since: u64) -> impl Iterator<Item = &Arc<Lost>> {
@@ -50,14 +52,14 @@ pub(crate) async fn lost_writes(
 
 /// Returns the lost writes with a higher number.
 fn lost_after(view: &View, number: u64) -> Vec<LostWrite> {
-    let of_heroes = since(view, number).filter(|lost| lost.hero.table().is_none());
+    let of_heroes = since(view, number).filter(|lost| lost.key.table().is_none());
     of_heroes.map(|lost| representation::lost_write(lost, name(view, lost))).collect()
 }
 
 /// Returns the lost writes to the types with a higher number.
 fn records_after(view: &View, number: u64) -> Vec<LostRecord> {
     let record = |lost: &Arc<Lost>| {
-        let table = TypeTable::of(lost.hero)?;
+        let table = TypeTable::of(lost.key)?;
         Some(representation::lost_record(lost, table, name(view, lost)))
     };
     since(view, number).filter_map(record).collect()
@@ -99,8 +101,8 @@ fn download(csv: String) -> Response {
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The columns that describe a write; used for the lost write and for its replacement.
-const WRITE_COLUMNS: [&str; 7] =
-    ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin"];
+const WRITE_COLUMNS: [&str; 8] =
+    ["says", "location", "is_patrolling", "health", "wall_ms", "logical", "origin", "value"];
 
 /// Returns the lost writes with a higher number as CSV (RFC 4180).
 fn table(view: &View, number: u64) -> String {
@@ -112,12 +114,13 @@ fn table(view: &View, number: u64) -> String {
     for lost in since(view, number) {
         let first = [
             lost.number.to_string(),
-            lost.hero.to_string(),
+            lost.key.to_string(),
             name(view, lost),
             lost.saved.0.to_string(),
             lost.found.0.to_string(),
         ];
-        let writes = [Some(&*lost.entry), lost.to.as_deref()].into_iter().flat_map(fields);
+        let writes = [Some(&*lost.entry), lost.to.as_deref()];
+        let writes = writes.into_iter().flat_map(|entry| fields(lost.key, entry));
         records.push(first.into_iter().chain(writes).collect());
     }
     written(&records)
@@ -135,8 +138,8 @@ fn written(records: &[Vec<String>]) -> String {
 }
 
 /// Returns the fields of a write in the order of [`WRITE_COLUMNS`]; empty if there is none.
-fn fields(entry: Option<&Entry>) -> [String; 7] {
-    let Some(entry) = entry else { return [const { String::new() }; 7] };
+fn fields(key: Key, entry: Option<&Entry>) -> [String; 8] {
+    let Some(entry) = entry else { return [const { String::new() }; 8] };
     let [location, is_patrolling, health] =
         entry.live().map_or([const { String::new() }; 3], |hero| {
             [hero.location.to_string(), hero.is_patrolling.to_string(), hero.health.to_string()]
@@ -148,7 +151,10 @@ fn fields(entry: Option<&Entry>) -> [String; 7] {
     };
     let stamp = entry.stamp;
     let [wall, logical] = [stamp.hlc.wall.0.to_string(), stamp.hlc.logical.to_string()];
-    [word.to_owned(), location, is_patrolling, health, wall, logical, stamp.origin.to_string()]
+    let origin = stamp.origin.to_string();
+    let value = TypeTable::of(key).map(|table| tables::written_in_full(table, entry));
+    let value = value.unwrap_or_default();
+    [word.to_owned(), location, is_patrolling, health, wall, logical, origin, value]
 }
 
 /// Returns the text of one cell, which never starts like a formula (OWASP, CSV injection). Spreadsheets
@@ -215,27 +221,27 @@ mod tests {
             lines[0],
             "\u{feff}number,hero,name,saved_at_ms,found_at_ms,\
              wrote_says,wrote_location,wrote_is_patrolling,wrote_health,\
-             wrote_wall_ms,wrote_logical,wrote_origin,\
-             to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin"
+             wrote_wall_ms,wrote_logical,wrote_origin,wrote_value,\
+             to_says,to_location,to_is_patrolling,to_health,to_wall_ms,to_logical,to_origin,to_value"
         );
         let first = id(1);
         assert_eq!(
             lines[1],
             format!(
                 "1,{first},Silver Kestrel,1789994490000,1789994500000,\
-                 hero,gotham,true,84,1789994491000,0,gotham/1789990000000,\
-                 tombstone,,,,1789994492000,0,capitol/1789990000000"
+                 hero,gotham,true,84,1789994491000,0,gotham/1789990000000,,\
+                 tombstone,,,,1789994492000,0,capitol/1789990000000,"
             )
         );
         assert!(
-            lines[2].ends_with("tombstone,,,,1789994492000,0,capitol/1789990000000,,,,,,,"),
+            lines[2].ends_with("tombstone,,,,1789994492000,0,capitol/1789990000000,,,,,,,,,"),
             "{}",
             lines[2]
         );
         assert!(
             lines.len() == 3
                 && csv.ends_with("\r\n")
-                && lines.iter().all(|line| line.split(',').count() == 19),
+                && lines.iter().all(|line| line.split(',').count() == 21),
             "{csv}"
         );
     }

@@ -73,8 +73,11 @@ impl FormRequest {
     /// repeats when it sends the form again.
     pub(crate) fn key(&self) -> Result<Option<String>, Problem> {
         let IdempotencyKey(key) = IdempotencyKey::of(&self.headers)?;
+        if key.is_some() {
+            return Ok(key);
+        }
         let field = self.fields()?.get("key").map(|key| IdempotencyKey::parse(key.as_bytes()));
-        Ok(key.or(field.transpose()?))
+        field.transpose()
     }
 }
 

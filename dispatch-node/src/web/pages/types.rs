@@ -50,7 +50,7 @@ pub(crate) async fn sets(State(state): State<AppState>, form: FormRequest) -> Re
 /// `POST /types/tables`: sets a key, or deletes it.
 pub(crate) async fn tables(State(state): State<AppState>, form: FormRequest) -> Response {
     change(&state, &form, |form| {
-        let (table, key) = (named(form, "name", "table")?, named(form, "key", "key")?);
+        let (table, key) = (named(form, "name", "table")?, named(form, "entry", "key")?);
         let batch = match form.get("delete") {
             Some(_) => Batch { put: [].into(), delete: [key].into() },
             None => Batch { put: [(key, json(value(form)))].into(), delete: [].into() },
@@ -70,7 +70,7 @@ pub(crate) async fn radio(State(state): State<AppState>, form: FormRequest) -> R
     .await
 }
 
-/// `POST /types/names`: registers a name for dispatch, or releases it.
+/// `POST /types/names`: registers a name for the node that makes the change, or releases it.
 pub(crate) async fn names(State(state): State<AppState>, form: FormRequest) -> Response {
     change(&state, &form, |form| {
         let name = named(form, "name", "registration")?;

@@ -108,7 +108,7 @@ impl InspectorPanel {
                 .lost
                 .iter()
                 .rev()
-                .find(|lost| lost.hero == hero)
+                .find(|lost| lost.key == hero)
                 .map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
             return Self {
                 lost,
@@ -278,7 +278,7 @@ fn step_line(view: &View, step: &Step) -> StepLine {
 
 /// The lost writes of this hero, newest first.
 fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
-    let of_hero = || view.lost.iter().rev().filter(|lost| lost.hero == hero);
+    let of_hero = || view.lost.iter().rev().filter(|lost| lost.key == hero);
     let line = |lost: &Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
         format!(

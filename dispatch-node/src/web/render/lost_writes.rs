@@ -19,15 +19,15 @@ const SHOWN_MAX: usize = 50;
 
 /// The name of the hero or of the row, or the key if the name is no longer known.
 pub(crate) fn name(view: &View, lost: &Lost) -> String {
-    if TypeTable::of(lost.hero).is_some() {
-        let name = tables::name(view, lost.hero, [Some(&lost.entry), lost.to.as_ref()]);
-        return name.unwrap_or_else(|| lost.hero.to_string());
+    if TypeTable::of(lost.key).is_some() {
+        let name = tables::name(view, lost.key, [Some(&lost.entry), lost.to.as_ref()]);
+        return name.unwrap_or_else(|| lost.key.to_string());
     }
     let written =
         [Some(&lost.entry), lost.to.as_ref()].into_iter().flatten().find_map(|entry| entry.live());
     let name =
-        written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.hero).map(|row| &row.name));
-    name.map_or_else(|| lost.hero.to_string(), |name| name.to_string())
+        written.map(|hero| &hero.name).or_else(|| view.rows.get(lost.key).map(|row| &row.name));
+    name.map_or_else(|| lost.key.to_string(), |name| name.to_string())
 }
 
 /// Returns the entry that beat the lost one; none if only an older entry remains.
@@ -74,7 +74,7 @@ impl LostWritesPanel {
     /// Returns the panel for the newest lost writes of this view.
     pub(crate) fn of(view: &View) -> Self {
         let line = |lost: &Arc<Lost>| {
-            let said = |entry: &Entry| match TypeTable::of(lost.hero) {
+            let said = |entry: &Entry| match TypeTable::of(lost.key) {
                 Some(table) => tables::written(table, entry),
                 None => value(entry),
             };

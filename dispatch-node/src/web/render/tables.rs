@@ -225,7 +225,7 @@ pub(crate) fn rows(
         let empty = Empty { width: columns.len() + 2, text, hint };
         return vec![("table-empty".into(), html(&empty).into())];
     }
-    let is_record = |lost: &&Arc<Lost>| lost.hero.table().is_some();
+    let is_record = |lost: &&Arc<Lost>| lost.key.table().is_some();
     let lost: Vec<&Arc<Lost>> = view.lost.iter().filter(is_record).collect();
     let row = |group: &Group<'_>| {
         let id = format!("r-{}", group.rows[0].id);
@@ -331,17 +331,22 @@ pub(crate) fn name(view: &View, key: Key, entries: [Option<&Arc<Entry>>; 2]) -> 
     Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": "))
 }
 
-/// Describes what an entry of a table says.
+/// Describes what an entry of a table says, shortened for the page.
 pub(crate) fn written(table: TypeTable, entry: &Entry) -> String {
+    shortened(written_in_full(table, entry).as_bytes())
+}
+
+/// Describes what an entry of a table says.
+pub(crate) fn written_in_full(table: TypeTable, entry: &Entry) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let said = || match table {
         TypeTable::Counters => shard(entry).map(|(_, shard)| format!("{:+}", shard.value())),
-        TypeTable::Sets => Some("present".to_owned()),
-        TypeTable::Tables => registers::decode(record(entry)?).map(|(.., value)| shortened(value)),
-        TypeTable::Radio => message(entry).map(|it| shortened(it.text.as_bytes())),
-        TypeTable::Presence => Some("present".to_owned()),
+        TypeTable::Sets | TypeTable::Presence => Some("present".to_owned()),
+        TypeTable::Tables => registers::decode(record(entry)?).map(|(.., value)| text(value)),
+        TypeTable::Radio => message(entry).map(|message| message.text),
         TypeTable::Names => {
             let (_, held) = names::decode(record(entry)?, entry.stamp)?;
-            Some(format!("{}: {}", title(held.owner.node), shortened(&held.value)))
+            Some(format!("{}: {}", title(held.owner.node), text(&held.value)))
         }
     };
     if entry.is_tombstone() { "deleted".to_owned() } else { said().unwrap_or_default() }
@@ -468,7 +473,10 @@ fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
             let node = title(newest.stamp.origin.node);
             let (what, at) = (missing(table, newest, before), moment(newest.stamp.hlc.wall));
             let names = names.join(" and ");
-            let reason = match before.filter(|before| !newest.had_seen(before.stamp)) {
+            // The entries of owned keys are all based on each other.
+            let unseen =
+                |before: &&Entry| !row.id.kind().is_owned() && !newest.had_seen(before.stamp);
+            let reason = match before.filter(unseen) {
                 Some(before) => {
                     let loser = title(before.stamp.origin.node);
                     let (text, of) = (written(table, before), moment(before.stamp.hlc.wall));
@@ -488,8 +496,7 @@ fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
 
 /// Describes the writes to the rows of a group that were lost.
 fn losses(lost: &[&Arc<Lost>], table: TypeTable, group: &Group<'_>) -> Vec<String> {
-    let of_group =
-        lost.iter().rev().filter(|lost| group.rows.iter().any(|row| row.id == lost.hero));
+    let of_group = lost.iter().rev().filter(|lost| group.rows.iter().any(|row| row.id == lost.key));
     let line = |lost: &&Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
         let (text, why) = (written(table, &lost.entry), lost_writes::why(lost));

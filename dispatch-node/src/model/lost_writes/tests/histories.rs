@@ -104,7 +104,7 @@ impl World {
         let mut ancestors = self.ancestors[&over.stamp].clone();
         ancestors.insert(over.stamp);
         self.ancestors.insert(stamp, ancestors);
-        self.lost_writes.acknowledged(NOW, HeroId::MIN, &write);
+        self.lost_writes.acknowledged(NOW, Key::MIN, &write);
         self.saved.push(Arc::clone(&write));
         self.nodes[node].vector.advance(stamp);
         self.nodes[node].held = write;
@@ -136,7 +136,7 @@ impl World {
             Act::Observe(city) => {
                 self.observed[city] = self.nodes[city].clone();
                 let held = Arc::clone(&self.observed[city].held);
-                self.lost_writes.seen(HeroId::MIN, &held.as_entry_ref());
+                self.lost_writes.seen(Key::MIN, &held.as_entry_ref());
                 self.answered[city] = std::mem::replace(&mut self.asked[city], self.time);
             }
         }
@@ -153,9 +153,9 @@ impl World {
         let observed =
             origins.into_iter().zip(self.observed.iter().map(|node| &node.vector)).collect();
         let answered = Duration::from_secs(self.answered[1].min(self.answered[2]));
-        let nodes = Nodes { observed, answered };
+        let nodes = Nodes { observed, seen: &|_| false, answered };
         let now = Now::new(Duration::from_secs(self.time), NOW);
-        self.lost_writes.changed(HeroId::MIN);
+        self.lost_writes.changed(Key::MIN);
         self.lost_writes.settle(now, usize::MAX, |_| held.clone(), &nodes);
     }
 

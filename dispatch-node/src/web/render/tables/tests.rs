@@ -104,6 +104,31 @@ fn difference_is_marked_counted_and_explained() {
     assert_eq!(texts(&view, &differing).len(), 1);
 }
 
+/// Entries of owned keys say nothing of what they were based on.
+#[test]
+fn second_write_to_an_owned_key_loses_nothing() {
+    let mut gotham = replica("gotham");
+    let write = |gotham: &mut Replica, text: &str| {
+        counter::add(gotham, NOW, "visits", 5).unwrap();
+        let tracked = presence::track(gotham, NOW, "pages", "ada", b"1").unwrap();
+        presence::update(gotham, NOW, "pages", &tracked, text.as_bytes()).unwrap();
+    };
+    write(&mut gotham, "2");
+    let before = entries(&gotham);
+    write(&mut gotham, "3");
+    let mut view = Fixture::new().view;
+    for (key, entry) in entries(&gotham) {
+        let older = before.iter().find(|(held, _)| *held == key).map(|(_, entry)| entry.clone());
+        view.tables.put(key, None, vec![Some(entry), older.clone(), older]);
+    }
+    let shown = texts(&view, &query(TypeTable::Counters));
+    assert!(shown[0].contains("Metropolis and Capitol have not received Gotham’s +5"), "{shown:?}");
+    for table in [TypeTable::Counters, TypeTable::Presence] {
+        let shown = texts(&view, &query(table));
+        assert!(shown.iter().all(|row| !row.contains("lost")), "{shown:?}");
+    }
+}
+
 #[test]
 fn presence_differs_without_changing_the_verdict() {
     let mut dispatch = replica("dispatch");
