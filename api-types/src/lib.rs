@@ -36,7 +36,8 @@ pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
 pub use stamps::{AcceptRequest, Accepted};
 pub use types::{
     AddRequest, BatchDone, BatchRequest, Counter, CounterTotal, Counters, Element, Messages, Name,
-    Names, Presence, Present, Puts, RoomMessage, RoomSize, Rooms, SendRequest, Set, SetSize, Sets,
-    TableEntries, TableEntry, TableSize, Tables, TopicSize, Topics, ValueRequest,
+    Names, Owner, Presence, Present, Published, Puts, RoomMessage, RoomSize, Rooms, SendRequest,
+    Set, SetSize, Sets, TableEntries, TableEntry, TableSize, Tables, TopicEvent, TopicSize, Topics,
+    ValueRequest,
 };
 pub use verdict::Verdict;

@@ -311,6 +311,42 @@ pub struct Present {
     pub since: u64,
 }
 
+/// The owner of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Owner {
+    /// The key.
+    pub key: String,
+    /// The node that owns it.
+    pub owner: String,
+    /// All reachable nodes, the owner first.
+    pub order: Vec<String>,
+}
+
+/// The response to a publication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Published {
+    /// The number of nodes to which the message was sent, the node itself included.
+    pub nodes: usize,
+}
+
+/// A message of a topic, or a gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct TopicEvent {
+    /// The publisher. Of a gap: the node whose messages, of any topic, did not arrive; absent if the
+    /// listener was too slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The message: any JSON; absent for a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// The number of missing messages; absent for a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
+}
+
 /// All names that are held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]

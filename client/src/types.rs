@@ -4,10 +4,12 @@ mod at;
 mod counter;
 mod name;
 mod options;
+mod owner;
 mod presence;
 mod room;
 mod set;
 mod table;
+mod topic;
 
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ use superhero::Api;
 use crate::output::Failure;
 use crate::printer::Printer;
 
+use options::Owner;
 pub(crate) use options::TypeCommand;
 
 /// Runs a command at the node that `--at` names. `dispatch` is the client for dispatch.
@@ -30,6 +33,8 @@ pub(crate) fn run(dispatch: &Api, print: Printer, command: TypeCommand) -> Resul
         TypeCommand::Presence(presence) => {
             presence::run(&node(presence.at)?, print, presence.command)
         }
+        TypeCommand::Topic(topic) => topic::run(&node(topic.at)?, print, topic.command),
+        TypeCommand::Owner(Owner { at, key }) => owner::run(&node(at)?, print, &key),
         TypeCommand::Name(name) => name::run(&node(name.at)?, print, name.command),
     }
 }

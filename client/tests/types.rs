@@ -45,7 +45,7 @@ fn assert_sent(arguments: &[&str], line: &str, sent: &str, answer: &str, printed
 
 #[test]
 fn counter_commands_send_one_request_and_print_the_answer() {
-    let row = "visits\t5\t-2\tcapitol=-7 gotham=5\n";
+    let row = "visits\t5\t-2\tcapitol=-7 gotham=5\t0\n";
     let list = r#"{"counters":[{"name":"visits","local":5,"total":9}]}"#;
     assert_sent(&["counter", "list"], "GET /counters", "", list, "visits\t5\t9\n");
     assert_sent(&["counter", "show", "visits"], "GET /counters/visits", "", COUNTER, row);

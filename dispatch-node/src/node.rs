@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use gossip::link::{self, Cluster, ClusterConfig, Node, Port};
+use gossip::link::{self, Cluster, ClusterConfig, Node, Port, TopicHandle};
 use gossip::types::desk::{Answered, Desk};
 use gossip::{Intensity, replica};
 use node_api::access::tokens::Tokens;
@@ -22,10 +22,15 @@ use shared::process::{HeroNode, Process};
 use shared::{Replica, process, well_known};
 
 use crate::dispatch::{Config, Dispatch, Event};
-use crate::event_log::EventKind;
+use crate::event_log::{EventKind, LoggedEvent};
 use crate::metrics::{self, ViewMetrics};
 use crate::options::Options;
-use crate::web::{self, DispatchHandle, LauncherClient, Limits, Responder, Settings};
+use crate::web::{
+    self, DispatchHandle, LauncherClient, Limits, Responder, Settings, representation,
+};
+
+/// The topic of what happens: each event of the log, as the API describes it.
+const EVENTS: &str = "events";
 
 /// Runs dispatch until it is asked to stop.
 #[must_use]
@@ -55,6 +60,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         };
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let (handle_to_types, types) = Cluster::new(handle.commands());
+        let log = handle_to_types.topic(EVENTS);
         let settings = Settings {
             cities,
             addresses: cluster.addresses.clone(),
@@ -78,11 +84,22 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
         let mut view_metrics = ViewMetrics::default();
         let on_event = move |event| {
+            if let Event::Logged(event) = &event {
+                publish(&log, event);
+            }
             deliver(event, &responder, &mut view_metrics, &known);
             ControlFlow::Continue(())
         };
         process::run(process, router, asks, types, begin, on_event).await
     })
+}
+
+/// Publishes an event of the log to those who listen at any node.
+fn publish(log: &TopicHandle, event: &LoggedEvent) {
+    let event = representation::event(event);
+    let event = serde_json::to_vec(&event).expect("the types of the API are JSON");
+    // Without room in the queue it is not published, as any message may be lost.
+    let _ = log.post(&event);
 }
 
 /// Passes an event of the machine to the web, the metrics or the log.

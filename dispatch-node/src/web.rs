@@ -18,7 +18,7 @@ mod live;
 mod page_query;
 mod pages;
 mod render;
-mod representation;
+pub(crate) mod representation;
 mod router;
 mod scenario_executor;
 mod scenario_runner;

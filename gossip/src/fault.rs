@@ -1,6 +1,6 @@
 //! Injected faults as data: kind, affected nodes and duration. The module `link` applies them.
 //!
-//! Faults act on replication rounds, on a node's clock, or on a whole process. Commands,
+//! Faults act on replication rounds and publications, on a node's clock, or on a whole process. Commands,
 //! observation and control are exempt, since otherwise a fault could not be healed.
 
 use std::fmt;

@@ -26,6 +26,7 @@ mod host;
 mod http_request;
 mod listener;
 mod log_limit;
+mod numbers;
 mod outcome;
 mod problem;
 mod progress;
@@ -35,6 +36,7 @@ mod supervisor;
 mod table;
 mod telemetry;
 mod tls;
+mod topics;
 mod upgrade;
 
 pub use close::{close, close_code};
@@ -44,7 +46,7 @@ pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
 pub use freeze::thaw;
 pub use handles::{
     Claim, CounterHandle, Diffs, Messages, NameHandle, PresenceHandle, RoomHandle, SetHandle,
-    TableHandle,
+    TableHandle, TopicHandle,
 };
 pub use healthcheck::ready;
 pub use listener::{Limits, Port, serve};
@@ -56,4 +58,5 @@ pub use start::{Builder, RunningNode};
 pub use supervisor::{IncarnationEnd, Node, NodeConfig, NodeEnd, Supervisor};
 pub use telemetry::{Direction, FrameStats, Hooks, NoHooks, NoTelemetry, Telemetry};
 pub use tls::{Expiry, Files as TlsFiles, Reloader as TlsReloader, Tls, Use as CertificateUse};
+pub use topics::{News, Subscription};
 pub use upgrade::{Socket, not_upgraded, upgrade, upgrade_problem};

@@ -119,7 +119,8 @@ impl<A: Application> Member<A> {
             | Frame::Observe { .. }
             | Frame::Observation(_)
             | Frame::Control(_)
-            | Frame::Report(_) => {}
+            | Frame::Report(_)
+            | Frame::Publication(_) => {}
         }
     }
 

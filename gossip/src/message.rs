@@ -14,6 +14,7 @@ use crate::fault::{Control, Report};
 use crate::observation::Observation;
 use crate::payload::Payload;
 use crate::protocol::{Envelope, Step};
+use crate::publication::Publication;
 use crate::time::UnixMillis;
 use crate::trace::TraceContext;
 
@@ -103,6 +104,8 @@ pub enum Frame<A: Application> {
     Control(Control),
     /// A report of a node's process to the controller, with the faults in force.
     Report(Report),
+    /// A message to the subscribers of a topic at the receiver. Machines do not receive it.
+    Publication(Publication),
 }
 
 impl<A: Application> Frame<A> {
@@ -117,6 +120,7 @@ impl<A: Application> Frame<A> {
             Self::Observation(_) => "observation",
             Self::Control(_) => "control",
             Self::Report(_) => "report",
+            Self::Publication(_) => "publication",
         }
     }
 
@@ -129,7 +133,11 @@ impl<A: Application> Frame<A> {
             Self::Command { command, .. } => command.entries(),
             Self::Answer { result: Ok(done), .. } => done.entries(),
             Self::Answer { result: Err(refusal), .. } => refusal.entries(),
-            Self::Round(_) | Self::Observe { .. } | Self::Control(_) | Self::Report(_) => 0,
+            Self::Round(_)
+            | Self::Observe { .. }
+            | Self::Control(_)
+            | Self::Report(_)
+            | Self::Publication(_) => 0,
         }
     }
 }

@@ -153,6 +153,7 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         }
         Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
+        Frame::Publication(publication) => (publication.is_valid(), "invalid publication"),
         Frame::Control(Control::Heal(_) | Control::Accept(_))
         | Frame::Round(_)
         | Frame::Observe { .. } => (true, ""),

@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use gossip::NodeName;
-use gossip::link::{AskError, Builder, Cluster, NodeEnd, RunningNode, Secret};
+use gossip::link::{AskError, Builder, Cluster, News, NodeEnd, RunningNode, Secret, Subscription};
 use gossip::types::counter::CounterError;
 use gossip::types::names::NameError;
 use gossip::types::presence::{Diff, Why};
 use gossip::types::request::RequestError;
 use gossip::types::snapshot::Snapshot;
+use gossip::{NodeName, PublishError};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -130,4 +130,48 @@ async fn claim_is_lost_when_its_name_is_released_or_taken() {
     assert!(later.token() > claim.token());
     shown(a.cluster(), |snapshot| snapshot.name("mailer").is_some()).await;
     assert_eq!(claim.lost().await.map(|held| held.token), Some(later.token()));
+}
+
+#[tokio::test]
+async fn publications_reach_subscribers_at_all_linked_nodes() {
+    let nodes = cluster(["a", "b", "c"]).await;
+    let [a, b, c] = [0, 1, 2].map(|number: usize| nodes[number].cluster());
+    for cluster in [a, b, c] {
+        shown(cluster, |snapshot| snapshot.owners("key").len() == 3).await;
+    }
+    let mut subscriptions = [a, b, c].map(|cluster| cluster.topic("news").subscribe());
+    let mut other = b.topic("other").subscribe();
+    assert_eq!(a.topic("news").publish(b"1").await, Ok(3));
+    assert_eq!(
+        c.topic("news").publish_to("a".parse().expect("a valid name"), b"2").await,
+        Ok(true)
+    );
+    assert_eq!(
+        c.topic("news").publish_to("z".parse().expect("a valid name"), b"3").await,
+        Ok(false)
+    );
+    a.topic("other").post(b"4").expect("the queue has room");
+    let body = async |subscription: &mut Subscription| match timeout(
+        Duration::from_secs(30),
+        subscription.next(),
+    )
+    .await
+    .expect("a message in time")
+    {
+        Some(News::Message { from, body }) => (from.node.to_string(), body.to_vec()),
+        other => panic!("{other:?}"),
+    };
+    for subscription in &mut subscriptions {
+        assert_eq!(body(subscription).await, ("a".to_owned(), b"1".to_vec()));
+    }
+    assert_eq!(body(&mut subscriptions[0]).await, ("c".to_owned(), b"2".to_vec()));
+    assert_eq!(body(&mut other).await, ("a".to_owned(), b"4".to_vec()));
+    let large = a.topic("news").publish(&[0; 5_000]).await;
+    assert_eq!(large, Err(PublishError::TooLarge { bytes: 5_000 }));
+    let publisher = a.topic("news");
+    for node in nodes {
+        node.stop().await;
+    }
+    assert_eq!(publisher.publish(b"5").await, Err(PublishError::Stopped));
+    assert_eq!(other.next().await, None);
 }

@@ -160,8 +160,8 @@ impl<M: HeroNode> Harness<M> {
             (envelope.from, envelope.to) = (Origin { node: from, incarnation }, self.me);
         }
         match frame {
-            // The process handles control frames; its machine never receives them.
-            Frame::Control(_) => {}
+            // The process handles these; its machine never receives them.
+            Frame::Control(_) | Frame::Publication(_) => {}
             Frame::Round(_)
             | Frame::Command { .. }
             | Frame::Answer { .. }

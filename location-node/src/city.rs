@@ -198,8 +198,11 @@ impl City {
             }
             Frame::Observe { since, pulls } => self.on_observe(now, from, since, pulls),
             // A city sends no requests, so it ignores answers. Its process handles control frames.
-            Frame::Answer { .. } | Frame::Observation(_) | Frame::Control(_) | Frame::Report(_) => {
-            }
+            Frame::Answer { .. }
+            | Frame::Observation(_)
+            | Frame::Control(_)
+            | Frame::Report(_)
+            | Frame::Publication(_) => {}
         }
     }
 

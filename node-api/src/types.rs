@@ -6,14 +6,17 @@
 
 mod counters;
 mod names;
+mod owners;
 mod presence;
 mod problem;
 mod refusals;
 mod rooms;
 mod sets;
 mod tables;
+mod topics;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -28,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use gossip::link::{Cluster, ConnectionLimit};
+use gossip::link::{Cluster, ConnectionLimit, LimitReached, Permit};
 use gossip::types::request::{Done, Request};
 use gossip::types::snapshot::Snapshot;
 
@@ -160,6 +163,20 @@ impl IntoResponse for Reply {
     }
 }
 
+/// Takes a permit for the stream or socket of a client.
+fn permit(types: &Types, address: SocketAddr) -> Result<Permit, Problem> {
+    types.connections.acquire(address.ip()).map_err(|reached| match reached {
+        LimitReached::Full(max) => {
+            Problem::unavailable("full", format!("socket limit reached ({max})"))
+        }
+        LimitReached::FullForAddress(max) => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_from_address",
+            format!("socket limit for this address reached ({max})"),
+        ),
+    })
+}
+
 /// Returns the bytes of a JSON value, within the size limit.
 fn bytes_of(value: &Value) -> Result<Vec<u8>, Problem> {
     let bytes = serde_json::to_vec(value).expect("a value is JSON");
@@ -202,6 +219,8 @@ where
         .routes(routes!(presence::topics))
         .routes(routes!(presence::topic))
         .route("/presence/{topic}/track", get(presence::track))
+        .routes(routes!(topics::listen, topics::publish))
+        .routes(routes!(owners::owner))
         .routes(routes!(names::names))
         .routes(routes!(names::name, names::register, names::release))
 }

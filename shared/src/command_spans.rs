@@ -82,7 +82,8 @@ impl CommandSpans {
             | Frame::Observe { .. }
             | Frame::Observation(_)
             | Frame::Control(_)
-            | Frame::Report(_) => None,
+            | Frame::Report(_)
+            | Frame::Publication(_) => None,
         }
     }
 

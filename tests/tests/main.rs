@@ -37,6 +37,7 @@ mod scenarios;
 mod security;
 mod strangers;
 mod tables;
+mod topics;
 mod traces;
 mod types;
 mod types_cli;

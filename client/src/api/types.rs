@@ -5,9 +5,9 @@ use serde_json::Value;
 use ureq::http::Method;
 
 use api_types::{
-    AddRequest, BatchDone, BatchRequest, Counter, Counters, Element, Messages, Name, Names,
-    Presence, RoomMessage, Rooms, SendRequest, Set, Sets, Stamp, TableEntries, TableEntry, Tables,
-    Topics, ValueRequest,
+    AddRequest, BatchDone, BatchRequest, Counter, Counters, Element, Messages, Name, Names, Owner,
+    Presence, Published, RoomMessage, Rooms, SendRequest, Set, Sets, Stamp, TableEntries,
+    TableEntry, Tables, Topics, ValueRequest,
 };
 
 use crate::api::{Answer, Api, body};
@@ -128,6 +128,28 @@ impl Api {
     pub fn tracking_path(&self, topic: &str, key: &str, meta: &Value) -> String {
         let meta = segment(&meta.to_string());
         format!("/api/v1/presence/{}/track?key={}&meta={meta}", segment(topic), segment(key))
+    }
+
+    /// Returns the owner of a key.
+    pub fn owner(&self, key: &str) -> Result<Answer<Owner>, Error> {
+        self.get(&format!("/owners/{}", segment(key)))
+    }
+
+    /// Publishes a message in a topic, to all nodes or to one.
+    pub fn publish(
+        &self,
+        topic: &str,
+        message: &Value,
+        to: Option<&str>,
+    ) -> Result<Answer<Published>, Error> {
+        let to = to.map_or_else(String::new, |to| format!("?to={}", segment(to)));
+        self.post(&format!("/topics/{}{to}", segment(topic)), message)
+    }
+
+    /// Returns the path at which a topic is listened to.
+    #[must_use]
+    pub fn topic_path(&self, topic: &str) -> String {
+        format!("/api/v1/topics/{}", segment(topic))
     }
 
     /// Returns all names that are held.

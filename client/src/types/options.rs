@@ -15,8 +15,23 @@ pub(crate) enum TypeCommand {
     Room(AtNode<RoomCommand>),
     /// Show who is present in a topic, or be present yourself
     Presence(AtNode<PresenceCommand>),
+    /// Publish messages to those who listen at the moment, or listen
+    Topic(AtNode<TopicCommand>),
+    /// Show which node owns a key, by rendezvous hashing over the reachable nodes
+    #[command(after_help = "Example: superhero owner session:42 --at capitol")]
+    Owner(Owner),
     /// Read names that one node holds, register and release them
     Name(AtNode<NameCommand>),
+}
+
+/// A key, and the node that is asked for its owner.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Owner {
+    /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
+    #[arg(long, value_name = "NODE|URL")]
+    pub(super) at: Option<String>,
+    /// Key
+    pub(super) key: String,
 }
 
 /// The commands for one type, and the node that they ask.
@@ -191,6 +206,30 @@ pub(crate) enum PresenceCommand {
     },
     /// Print who is present in a topic, then who joins and leaves, until Ctrl-C
     #[command(after_help = "Example: superhero presence watch hq")]
+    Watch {
+        /// Name of the topic
+        topic: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TopicCommand {
+    /// Publish a message to all nodes, or to one; messages are not stored
+    #[command(
+        after_help = "Example: superhero topic publish news '{\"sky\":\"clear\"}' --to capitol"
+    )]
+    Publish {
+        /// Name of the topic
+        topic: String,
+        /// Message: JSON; text that is not JSON is taken as a JSON string
+        #[arg(value_name = "JSON", allow_negative_numbers = true)]
+        message: String,
+        /// The only node that receives the message
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
+    },
+    /// Print the messages of a topic as they arrive, until Ctrl-C
+    #[command(after_help = "Example: superhero topic watch news --at gotham")]
     Watch {
         /// Name of the topic
         topic: String,

@@ -23,7 +23,7 @@ const PRESENT: [&str; 4] = ["KEY", "NODE", "SINCE", "META"];
 /// The interval between two requests for those who are present.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The time without any message after which a connection counts as lost. A node pings every 10 s.
-const SILENCE_MAX: Duration = Duration::from_secs(25);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(25);
 
 pub(super) fn run(node: &Api, print: Printer, command: PresenceCommand) -> Result<(), Failure> {
     match command {

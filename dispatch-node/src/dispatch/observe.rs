@@ -91,7 +91,10 @@ impl Dispatch {
             Frame::Answer { request, result } => self.on_answer(now, from, request, result),
             Frame::Report(report) => self.on_report(now, from, &report),
             // Dispatch accepts no commands over links, and is observed by browsers only.
-            Frame::Command { .. } | Frame::Observe { .. } | Frame::Control(_) => {}
+            Frame::Command { .. }
+            | Frame::Observe { .. }
+            | Frame::Control(_)
+            | Frame::Publication(_) => {}
         }
     }
 

@@ -151,7 +151,8 @@ pub(crate) fn events(view: &View, since: u64, limit: usize) -> Vec<Event> {
     view.events.iter().skip(first).take(limit).map(|logged| event(logged)).collect()
 }
 
-fn event(event: &LoggedEvent) -> Event {
+/// Returns an event of the log.
+pub(crate) fn event(event: &LoggedEvent) -> Event {
     Event {
         number: event.number,
         at_ms: event.at.0,

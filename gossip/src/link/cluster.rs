@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::id::Origin;
+use crate::link::topics::{self, Topics, TopicsServer};
 use crate::types::counter;
 use crate::types::desk::{Answered, Asked};
 use crate::types::request::{Done, Request, RequestError};
@@ -41,6 +42,7 @@ pub struct Cluster {
     tickets: Arc<AtomicU64>,
     snapshots: Snapshots,
     ended: Arc<Mutex<Ended>>,
+    pub(super) topics: Topics,
 }
 
 struct QueueFull;
@@ -81,8 +83,14 @@ impl Ended {
     }
 }
 
-/// The end of the process that drives the machine.
+/// The end of the process that drives the machine and its links.
 pub struct ClusterServer {
+    pub(super) types: TypesServer,
+    pub(super) topics: TopicsServer,
+}
+
+/// The end of the process that drives the machine.
+pub(super) struct TypesServer {
     waiting: Waiting,
     snapshots: watch::Sender<Option<Snapshot>>,
     ended: Arc<Mutex<Ended>>,
@@ -137,12 +145,15 @@ impl Cluster {
         let (published, snapshots) = watch::channel(None);
         let (waiting, ended) = (Waiting::default(), Arc::<Mutex<Ended>>::default());
         let send = move |asked: Asked| asks.try_send(asked.into()).map_err(|_| QueueFull);
-        let server = ClusterServer {
+        let types = TypesServer {
             waiting: Arc::clone(&waiting),
             snapshots: published,
             ended: Arc::clone(&ended),
         };
-        (Self { send: Arc::new(send), waiting, tickets: Arc::default(), snapshots, ended }, server)
+        let (topics, topics_server) = topics::new();
+        let server = ClusterServer { types, topics: topics_server };
+        let (send, tickets) = (Arc::new(send), Arc::default());
+        (Self { send, waiting, tickets, snapshots, ended, topics }, server)
     }
 
     /// Returns the newest snapshot; `None` before the first.
@@ -212,6 +223,18 @@ impl Cluster {
 impl ClusterServer {
     /// Passes an answer of the machine to its caller, if that still waits.
     pub fn answered(&self, answered: Answered) {
+        self.types.answered(answered);
+    }
+
+    /// Publishes a snapshot. Each incarnation must publish one before its first answer.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.types.publish(snapshot);
+    }
+}
+
+impl TypesServer {
+    /// Passes an answer of the machine to its caller, if that still waits.
+    pub(super) fn answered(&self, answered: Answered) {
         let waiting = locked(&self.waiting).remove(&answered.ticket);
         if let Some(waiting) = waiting {
             let by = self.snapshots.borrow().as_ref().map(Snapshot::me);
@@ -221,7 +244,7 @@ impl ClusterServer {
     }
 
     /// Publishes a snapshot. Each incarnation must publish one before its first answer.
-    pub fn publish(&self, snapshot: Snapshot) {
+    pub(super) fn publish(&self, snapshot: Snapshot) {
         let me = snapshot.me();
         // Before it is shown, so that whoever sees that an incarnation is closed finds its losses.
         let mut ended = locked(&self.ended);
@@ -243,7 +266,7 @@ impl ClusterServer {
     }
 
     /// Returns whether the newest published snapshot is the one for which `is_newest` holds.
-    pub fn shows(&self, is_newest: impl FnOnce(&Snapshot) -> bool) -> bool {
+    pub(super) fn shows(&self, is_newest: impl FnOnce(&Snapshot) -> bool) -> bool {
         self.snapshots.borrow().as_ref().is_some_and(is_newest)
     }
 }

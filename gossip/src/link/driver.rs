@@ -25,12 +25,15 @@ use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::log_limit::{Due, LogLimit};
+use crate::link::numbers::{Numbers, Received};
 use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
 use crate::link::progress::{Progress, STEP_INTERVAL};
 use crate::link::table::Links;
 use crate::link::telemetry::{Hooks, Telemetry};
+use crate::link::topics::{Publish, Subscribers};
 use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
 use crate::message::Frame;
+use crate::publication::Publication;
 use crate::time::Now;
 
 /// The minimum pause between two ticks while input is waiting, so that a machine that is always due
@@ -59,6 +62,18 @@ pub(super) struct Environment<'a, M: Machine> {
     pub(super) controls: &'a mut Controls<M::App>,
     /// The telemetry of links.
     pub(super) telemetry: Arc<dyn Telemetry>,
+    /// The subscribers of topics.
+    pub(super) subscribers: &'a Subscribers,
+}
+
+/// The sources of input of one incarnation.
+pub(super) struct Inputs<'a, M: Machine> {
+    /// Incoming connections.
+    pub(super) incoming: &'a mut mpsc::Receiver<Incoming>,
+    /// Requests of the process to the machine.
+    pub(super) commands: &'a mut mpsc::Receiver<M::Command>,
+    /// Publications of the process.
+    pub(super) publications: &'a mut mpsc::Receiver<Publish>,
 }
 
 /// The reason for which an incarnation ended.
@@ -88,6 +103,8 @@ struct Driver<'a, M: Machine, F, H> {
     logged: Arc<LogLimit<(String, IpAddr)>>,
     /// The senders of refused control frames logged recently.
     refused_frames: LogLimit<(NodeName, &'static str)>,
+    subscribers: &'a Subscribers,
+    publications: Numbers,
     last_tick_ended: Duration,
 }
 
@@ -99,8 +116,7 @@ pub(super) async fn drive<M, B>(
     machine: &mut M,
     me: Origin,
     environment: Environment<'_, M>,
-    incoming: &mut mpsc::Receiver<Incoming>,
-    commands: &mut mpsc::Receiver<M::Command>,
+    Inputs { incoming, commands, publications }: Inputs<'_, M>,
     on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
     hooks: impl Hooks<M>,
 ) -> Ended<B>
@@ -141,6 +157,7 @@ where
             Some(command) = commands.recv() => {
                 driver.machine.handle(driver.clock.now(), Input::Command(command));
             }
+            Some(publish) = publications.recv() => driver.publish(publish),
         }
     }
 }
@@ -160,8 +177,17 @@ where
         on_event: F,
         hooks: H,
     ) -> Self {
-        let Environment { cluster, clock, stop, tasks, joined, progress, controls, telemetry } =
-            environment;
+        let Environment {
+            cluster,
+            clock,
+            stop,
+            tasks,
+            joined,
+            progress,
+            controls,
+            telemetry,
+            subscribers,
+        } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
@@ -202,6 +228,8 @@ where
             unauthenticated: Arc::new(Semaphore::new(UNAUTHENTICATED_MAX)),
             logged: Arc::default(),
             refused_frames: LogLimit::default(),
+            subscribers,
+            publications: Numbers::default(),
             last_tick_ended: Duration::ZERO,
         }
     }
@@ -209,7 +237,11 @@ where
     /// Sends the delayed frames that are due.
     fn send_delayed(&mut self, now: Now) {
         while let Some((to, frame)) = self.controls.faults.due(now.mono) {
-            self.links.send(to, frame);
+            if matches!(frame, Frame::Publication(_)) {
+                self.links.offer(to, frame);
+            } else {
+                self.links.send(to, frame);
+            }
         }
     }
 
@@ -287,6 +319,9 @@ where
                 {
                     self.refuse_frame(from, "command");
                 }
+                Input::Frame { from, frame: Frame::Publication(publication) } => {
+                    self.receive(from, publication);
+                }
                 input @ (Input::LinkUp { .. }
                 | Input::LinkDown { .. }
                 | Input::Refused { .. }
@@ -294,6 +329,43 @@ where
                 | Input::Pace(_)
                 | Input::Command(_)) => self.handle(input),
             }
+        }
+    }
+
+    /// Sends a publication to the linked nodes, and to the subscribers at this one.
+    fn publish(&mut self, Publish { topic, body, to, reply }: Publish) {
+        let now = self.clock.now();
+        let peers: Vec<NodeName> = self.links.roster().peers().collect();
+        let mut nodes = 0;
+        for peer in peers.into_iter().filter(|peer| to.is_none_or(|to| to == *peer)) {
+            // Numbered even without a link, so that the peer knows what it has missed.
+            let number = self.publications.next(peer);
+            let publication = Publication { number, topic: topic.clone(), body: body.clone() };
+            let frame = Frame::Publication(publication);
+            let is_linked = self.links.peer(peer).is_some();
+            let is_sent = match self.controls.faults.pass(now.mono, peer, frame) {
+                Some(frame) => self.links.offer(peer, frame),
+                None => is_linked,
+            };
+            nodes += usize::from(is_sent);
+        }
+        if to.is_none_or(|to| to == self.me.node) {
+            self.subscribers.deliver(self.me, &topic, body);
+            nodes += 1;
+        }
+        // Sending fails only if the caller has given up.
+        let _ = reply.send(nodes);
+    }
+
+    /// Delivers a publication of a peer to the subscribers at this node.
+    fn receive(&mut self, from: NodeName, publication: Publication) {
+        let Some(peer) = self.links.peer(from) else { return };
+        let Publication { number, topic, body } = publication;
+        if let Received::Next { missed } = self.publications.receive(peer, number) {
+            if missed > 0 {
+                self.subscribers.missed(from, missed);
+            }
+            self.subscribers.deliver(peer, &topic, body);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The faults in force at one process, applied to the rounds that it sends. It performs no I/O: the
+//! The faults in force at one process, applied to the rounds and publications that it sends. It performs no I/O: the
 //! driver passes in the time and the frames.
 //!
 //! Invariants: each node applies faults to the frames that it sends, so a one-way fault needs one
@@ -185,11 +185,19 @@ impl<A: Application> Faults<A> {
         if self.in_force.is_empty() && self.waiting.is_empty() {
             return Some(frame);
         }
-        // All other frames are exempt, so that faults can be observed and healed.
-        let Frame::Round(envelope) = &frame else { return Some(frame) };
-        // A carried round is affected by faults on this link, and by faults between its own two
-        // ends. Otherwise a cut between two cities could be bypassed through a carrier.
-        let end = if envelope.from.node == self.me { envelope.to.node } else { to };
+        let end = match &frame {
+            // A carried round is affected by faults on this link, and by faults between its own
+            // two ends. Otherwise a cut between two cities could be bypassed through a carrier.
+            Frame::Round(envelope) if envelope.from.node == self.me => envelope.to.node,
+            Frame::Round(_) | Frame::Publication(_) => to,
+            // Exempt, so that faults can be observed and healed.
+            Frame::Command { .. }
+            | Frame::Answer { .. }
+            | Frame::Observe { .. }
+            | Frame::Observation(_)
+            | Frame::Control(_)
+            | Frame::Report(_) => return Some(frame),
+        };
         let (mut due, mut copies, mut in_order) = (now, 1, true);
         let Self { me, in_force, rng, .. } = self;
         for state in in_force

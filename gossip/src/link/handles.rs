@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
 use crate::clock::Stamp;
+use crate::id::NodeName;
 use crate::link::cluster::{AskError, Cluster};
+use crate::link::topics::Subscription;
+use crate::publication::PublishError;
 use crate::types::counter::Counter;
 use crate::types::names::{Holding, Registration};
 use crate::types::presence::{self, Diff, Present};
@@ -47,6 +50,12 @@ impl Cluster {
     #[must_use]
     pub fn presence(&self, topic: &str) -> PresenceHandle {
         PresenceHandle { cluster: self.clone(), topic: topic.to_owned() }
+    }
+
+    /// Returns the topic with this name.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> TopicHandle {
+        TopicHandle { cluster: self.clone(), name: name.to_owned() }
     }
 
     /// Returns the global name.
@@ -182,6 +191,49 @@ impl TableHandle {
     #[must_use]
     pub fn scan(&self, prefix: &str) -> BTreeMap<String, Register> {
         self.cluster.read(|snapshot| snapshot.table(&self.name, prefix))
+    }
+}
+
+/// A topic of messages to the nodes that are linked at the moment; see
+/// [`Publication`](crate::Publication). What must arrive belongs into a replicated type.
+#[derive(Clone)]
+pub struct TopicHandle {
+    cluster: Cluster,
+    name: String,
+}
+
+impl TopicHandle {
+    /// Publishes a message to the subscribers at all nodes, this one included. Returns the number of
+    /// nodes to which it was sent; whether it arrives is not known.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub async fn publish(&self, body: &[u8]) -> Result<usize, PublishError> {
+        let sent = self.cluster.topics.publish(&self.name, body, None)?;
+        sent.await.map_err(|_| PublishError::Stopped)
+    }
+
+    /// Publishes a message to the subscribers at one node. Returns whether it was sent.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub async fn publish_to(&self, node: NodeName, body: &[u8]) -> Result<bool, PublishError> {
+        let sent = self.cluster.topics.publish(&self.name, body, Some(node))?;
+        sent.await.map(|nodes| nodes > 0).map_err(|_| PublishError::Stopped)
+    }
+
+    /// Publishes a message without waiting until it is sent.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub fn post(&self, body: &[u8]) -> Result<(), PublishError> {
+        self.cluster.topics.publish(&self.name, body, None).map(drop)
+    }
+
+    /// Subscribes to the messages that are published from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.cluster.topics.subscribe(&self.name)
     }
 }
 

@@ -20,14 +20,15 @@ use tracing::{Instrument as _, error, error_span, info, warn};
 use crate::crdt::entry::Entry;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::clock::SystemClock;
-use crate::link::cluster::ClusterServer;
+use crate::link::cluster::{ClusterServer, TypesServer};
 use crate::link::config::ClusterConfig;
 use crate::link::control::Controls;
-use crate::link::driver::{self, Ended, Environment};
+use crate::link::driver::{self, Ended, Environment, Inputs};
 use crate::link::event_log::EventLog;
 use crate::link::listener::{self, Incoming};
 use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
+use crate::link::topics::TopicsServer;
 use crate::machine::Machine;
 use crate::member::{Member, MemberEvent};
 use crate::message::{Application, Frame};
@@ -172,7 +173,7 @@ impl<M: Node> Supervisor<M> {
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
-        types: ClusterServer,
+        ClusterServer { types, mut topics }: ClusterServer,
         mut begin: impl FnMut(Origin, u32, Now) -> M,
         mut hooks: impl FnMut(Origin) -> H,
         mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
@@ -197,8 +198,9 @@ impl<M: Node> Supervisor<M> {
                 }
                 on_event(event)
             };
-            let ended =
-                self.run_incarnation(machine, me, &mut commands, hooks, &mut on_event).await;
+            let ended = self
+                .run_incarnation(machine, me, &mut commands, &mut topics, hooks, &mut on_event)
+                .await;
             let (cause, reason) = match ended {
                 Ok(Ended::Stopped) => return NodeEnd::Stopped,
                 Ok(Ended::HandlerStopped(IncarnationEnd::Process { at_once: true })) => {
@@ -245,6 +247,7 @@ impl<M: Node> Supervisor<M> {
         mut machine: M,
         me: Origin,
         commands: &mut mpsc::Receiver<M::Command>,
+        TopicsServer { publications, subscribers }: &mut TopicsServer,
         hooks: impl Hooks<M>,
         on_event: &mut impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
@@ -260,6 +263,7 @@ impl<M: Node> Supervisor<M> {
             progress: progress.clone(),
             controls,
             telemetry: Arc::clone(&config.telemetry),
+            subscribers,
         };
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {
@@ -278,9 +282,8 @@ impl<M: Node> Supervisor<M> {
             }
             on_event(event)
         };
-        let incoming = &mut incoming.1;
-        let incarnation =
-            driver::drive(&mut machine, me, environment, incoming, commands, on_event, hooks);
+        let inputs = Inputs { incoming: &mut incoming.1, commands, publications };
+        let incarnation = driver::drive(&mut machine, me, environment, inputs, on_event, hooks);
         // Unwind safety: the driver borrows only state that outlives it, and after a panic no state
         // of the incarnation is used.
         AssertUnwindSafe(incarnation.instrument(span)).catch_unwind().await
@@ -303,7 +306,7 @@ impl<M: Node> Supervisor<M> {
 
 /// Hooks that also publish what the machine holds of the library's types, whenever that has changed.
 struct Publishing<'a, H> {
-    types: &'a ClusterServer,
+    types: &'a TypesServer,
     hooks: H,
 }
 

@@ -71,6 +71,11 @@ impl<A: Application> Links<A> {
         self.linked.subscribe()
     }
 
+    /// Returns the members.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// Takes a link that was dropped here, to report it to the machine.
     pub(super) fn take_lost(&mut self) -> Option<NodeName> {
         self.lost.pop()
@@ -81,6 +86,19 @@ impl<A: Application> Links<A> {
         if let Some(frame) = faults.pass(now.mono, to, frame) {
             self.send(to, frame);
         }
+    }
+
+    /// Returns the incarnation to which there is a link.
+    pub(super) fn peer(&self, name: NodeName) -> Option<Origin> {
+        self.links.get(&name).map(|link| link.peer)
+    }
+
+    /// Sends a frame that may be dropped, if there is a link and its queue is at most half full, so
+    /// that such frames never take the place of rounds. Returns whether it was sent.
+    pub(super) fn offer(&self, to: NodeName, frame: Frame<A>) -> bool {
+        let Some(link) = self.links.get(&to) else { return false };
+        link.outgoing.capacity() > connection::OUTGOING_MAX / 2
+            && link.outgoing.try_send(frame).is_ok()
     }
 
     /// Sends the frame, or drops it if there is no link.

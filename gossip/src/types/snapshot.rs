@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::records::Records;
 use crate::crdt::version_vector::VersionVector;
-use crate::id::Origin;
+use crate::id::{NodeName, Origin};
+use crate::owners;
 use crate::payload::Payload;
 use crate::replica::Replica;
 use crate::types::counter::{self, Counter, Recent};
@@ -93,6 +94,13 @@ impl Snapshot {
     #[must_use]
     pub fn is_up(&self, incarnation: Origin) -> bool {
         self.is_starting || incarnation == self.me || self.reachable.contains(&incarnation)
+    }
+
+    /// Returns the nodes that are reachable from this one, and the node itself, in the order in which
+    /// they own a key; see [`owners::order`].
+    #[must_use]
+    pub fn owners(&self, key: &str) -> Vec<NodeName> {
+        owners::order(key, self.reachable.iter().chain([&self.me]).map(|peer| peer.node))
     }
 
     /// Returns whether an incarnation is known to have ended.

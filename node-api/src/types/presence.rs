@@ -15,9 +15,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 use api_types::{Presence, Present, TopicSize, Topics};
-use gossip::link::{
-    AskError, LimitReached, Permit, Socket, close, not_upgraded, upgrade, upgrade_problem,
-};
+use gossip::link::{AskError, Permit, Socket, close, not_upgraded, upgrade, upgrade_problem};
 use gossip::types::presence::{self, Diff, Why};
 use gossip::types::request::{Done, Request};
 use gossip::types::snapshot::Snapshot;
@@ -28,7 +26,7 @@ use crate::name;
 use crate::parameters::Query;
 use crate::socket::{Allowance, Close, incoming, limits, send};
 use crate::types::refusals::{Listing, Reading};
-use crate::types::{Types, bytes_of, path_of_names, problem, value_of};
+use crate::types::{Types, bytes_of, path_of_names, permit, problem, value_of};
 
 /// The largest message of a client, in bytes: a value, escaped.
 const MESSAGE_BYTES_MAX: usize = 32 * 1024;
@@ -98,19 +96,6 @@ pub(crate) async fn track(
         }),
         Err(problem) => problem.into_response(),
     }
-}
-
-fn permit(types: &Types, address: SocketAddr) -> Result<Permit, Problem> {
-    types.connections.acquire(address.ip()).map_err(|reached| match reached {
-        LimitReached::Full(max) => {
-            Problem::unavailable("full", format!("socket limit reached ({max})"))
-        }
-        LimitReached::FullForAddress(max) => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_from_address",
-            format!("socket limit for this address reached ({max})"),
-        ),
-    })
 }
 
 /// Somebody whom a socket tracks.

@@ -221,7 +221,7 @@ pub(crate) struct RowCache {
     rows: std::collections::BTreeMap<HeroId, (Arc<rows::Row>, Arc<str>)>,
     /// What the rendered rows of a table depend on: the changes of all tables, the cities that count,
     /// and the incarnation and status of each node.
-    tables: Option<(u64, Vec<bool>, Vec<Known>)>,
+    tables: Option<(u64, u64, Vec<bool>, Vec<Known>)>,
 }
 
 impl RowCache {
@@ -230,7 +230,8 @@ impl RowCache {
     pub(super) fn note_tables(&mut self, view: &View) -> bool {
         let nodes = view.cities.iter().chain([&view.dispatch]);
         let nodes = nodes.map(|node| (node.incarnation, node.status)).collect();
-        let surroundings = Some((view.tables.changes(), view.counted.clone(), nodes));
+        let lost = view.status.lost_writes;
+        let surroundings = Some((view.tables.changes(), lost, view.counted.clone(), nodes));
         let is_new = self.tables != surroundings;
         self.tables = surroundings;
         is_new

@@ -230,10 +230,10 @@ async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
     for (number, (path, form)) in [
         ("/types/counters", "name=visits&amount=1"),
         ("/types/sets", "name=fruits&element=apple"),
-        ("/types/tables", "name=stock&key=a&value=1"),
+        ("/types/tables", "name=stock&entry=night%20heron&value=1"),
         ("/types/radio", "text=hello"),
         ("/types/names", "name=leader&value="),
-        ("/types/tables", "name=stock&key=b"),
+        ("/types/tables", "name=stock&entry=b&at="),
     ]
     .into_iter()
     .enumerate()
@@ -252,6 +252,7 @@ async fn forms_of_the_types_accept_the_keys_of_this_run_only() {
         ("/types/counters", "name=%0a&amount=1", "invalid_name"),
         ("/types/sets", "name=fruits", "no_field"),
         ("/types/tables", "name=stock&value=1", "no_field"),
+        ("/types/sets", "name=fruits&element=apple&at=smallville", "unknown_city"),
     ] {
         assert_eq!(site.form(path, &[JSON], form).await.problem(422), problem, "{path} {form}");
     }
