@@ -333,7 +333,6 @@ pub struct Published {
 
 /// A message of a topic, or a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(ToSchema))]
 pub struct TopicEvent {
     /// The publisher. Of a gap: the node whose messages, of any topic, did not arrive; absent if the
     /// listener was too slow.

@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
@@ -42,45 +43,64 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let required = || {
-            Problem::malformed(
-                "body_required",
-                "a JSON body is required, at least {}; nothing was changed",
-            )
-        };
-        // Judged by the headers, before any of the body is kept.
-        if request.body().is_end_stream() {
-            return Err(required());
-        }
-        if !is_of_type(request.headers(), "application/json") {
-            let has_type = request.headers().contains_key(header::CONTENT_TYPE);
-            let got = if has_type { "another type" } else { "missing" };
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                format!("Content-Type must be application/json, but is {got}; nothing was changed"),
-            ));
-        }
-        let body = bytes(request, state).await?;
-        if body.is_empty() {
-            return Err(required());
-        }
-        let parsed =
-            serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
-                Category::Data => Problem::not_allowed("invalid_field", unchanged(&error)),
-                Category::Syntax | Category::Eof | Category::Io => {
-                    Problem::malformed("invalid_json", unchanged(&error))
-                }
-            })?;
+        let (parsed, body) = parsed(request, state, "a JSON body is required, at least {}").await?;
         // Serde accepts an array for a struct; the API does not.
         match body.trim_ascii_start().first() {
-            Some(b'{') => Ok(parsed),
+            Some(b'{') => Ok(Self(parsed)),
             Some(_) | None => Err(Problem::not_allowed(
                 "invalid_field",
                 "expected a JSON object; nothing was changed",
             )),
         }
     }
+}
+
+/// A JSON body of any kind, which need not be an object.
+#[derive(Debug)]
+pub struct AnyJsonBody(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for AnyJsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (value, _) = parsed(request, state, "a JSON body is required").await?;
+        Ok(Self(value))
+    }
+}
+
+/// Reads and parses a JSON body. Returns the bytes too. `required` is the rule that a request without
+/// a body violates.
+async fn parsed<T: DeserializeOwned, S: Send + Sync>(
+    request: Request,
+    state: &S,
+    required: &str,
+) -> Result<(T, Bytes), Problem> {
+    let required =
+        || Problem::malformed("body_required", format!("{required}; nothing was changed"));
+    // Judged by the headers, before any of the body is kept.
+    if request.body().is_end_stream() {
+        return Err(required());
+    }
+    if !is_of_type(request.headers(), "application/json") {
+        let has_type = request.headers().contains_key(header::CONTENT_TYPE);
+        let got = if has_type { "another type" } else { "missing" };
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            format!("Content-Type must be application/json, but is {got}; nothing was changed"),
+        ));
+    }
+    let body = bytes(request, state).await?;
+    if body.is_empty() {
+        return Err(required());
+    }
+    let parsed = serde_json::from_slice(&body).map_err(|error| match error.classify() {
+        Category::Data => Problem::not_allowed("invalid_field", unchanged(&error)),
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::malformed("invalid_json", unchanged(&error))
+        }
+    })?;
+    Ok((parsed, body))
 }
 
 /// The fields of an HTML form: names and values.

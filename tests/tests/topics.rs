@@ -102,7 +102,7 @@ fn events_of_the_log_are_published() {
     let cluster = Cluster::start(Options::default());
     let mut link =
         Link::open(cluster.address("metropolis"), "/api/v1/topics/events", &[]).expect("a permit");
-    cluster.api.bomb("gotham").expect(200);
+    cluster.api.bomb("gotham").expect(202);
     let event = loop {
         let event = next(&mut link);
         if event["body"]["kind"] == "bombed" {

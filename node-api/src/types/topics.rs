@@ -11,7 +11,6 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::unfold;
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::Value;
 use tokio::time::{Instant, interval};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -21,11 +20,11 @@ use gossip::{NodeName, PublishError};
 
 use crate::access::guard::refused;
 use crate::access::policy::foreign_origin;
-use crate::body::JsonBody;
+use crate::body::AnyJsonBody;
 use crate::error::Problem;
 use crate::parameters::Query;
 use crate::socket::{Allowance, Close, incoming, limits, send};
-use crate::types::refusals::{Listening, Publishing};
+use crate::types::refusals::Publishing;
 use crate::types::{Types, bytes_of, path_of_names, permit, problem, value_of};
 
 /// The largest message of a listener, in bytes. It has nothing to say.
@@ -50,14 +49,14 @@ crate::described! {
 /// nodes to which it was sent; whether it arrives is not known. Messages are not stored, and a repeated
 /// request publishes again.
 #[utoipa::path(
-    post, path = "/topics/{topic}", tag = "topics", params(TopicPath, To), request_body = Value,
+    post, path = "/topics/{topic}", tag = "topics", params(TopicPath, To), request_body = serde_json::Value,
     responses((status = 202, description = "the message was sent", body = Published), Publishing)
 )]
 pub(crate) async fn publish(
     State(types): State<Types>,
     path: TopicPath,
     query: Query,
-    JsonBody(message): JsonBody<Value>,
+    AnyJsonBody(message): AnyJsonBody,
 ) -> Result<(StatusCode, Json<Published>), Problem> {
     let [topic] = path.into_names();
     let body = bytes_of(&message)?;
@@ -82,23 +81,8 @@ pub(crate) async fn publish(
     Ok((StatusCode::ACCEPTED, Json(Published { nodes })))
 }
 
-/// Listen to a topic
-///
-/// A stream of server-sent events, or a WebSocket. Each event is a message,
-/// `{"from":"gotham","body":…}`, or a gap, `{"missed":3}`: messages that this listener was too slow
-/// for, or, with `from`, messages of that node (of any topic) that did not arrive.
-#[utoipa::path(
-    get, path = "/topics/{topic}", tag = "topics", params(TopicPath),
-    responses(
-        (
-            status = 200,
-            description = "the messages that are published from now on",
-            body = TopicEvent,
-            content_type = "text/event-stream",
-        ),
-        Listening,
-    )
-)]
+/// `GET /topics/{topic}`: a stream of server-sent events, or a WebSocket. It has no end, so it is not
+/// described like the other calls.
 pub(crate) async fn listen(
     State(types): State<Types>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
