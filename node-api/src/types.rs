@@ -220,7 +220,7 @@ where
         .routes(routes!(presence::topic))
         .route("/presence/{topic}/track", get(presence::track))
         .routes(routes!(topics::publish))
-        .route("/topics/{topic}", get(topics::listen))
+        .route("/topics/{topic}/listen", get(topics::listen))
         .routes(routes!(owners::owner))
         .routes(routes!(names::names))
         .routes(routes!(names::name, names::register, names::release))

@@ -188,7 +188,7 @@ fn writes_at_two_cities_differ_and_the_lost_one_is_told() {
     browser.choose("At", "Gotham");
     browser.click("button", "Say");
     wait_row(&browser, "guest: Last words", "Only copy");
-    cluster.api.post("/api/v1/cities/gotham/bomb", &json!({})).expect(200);
+    cluster.api.bomb("gotham").expect(202);
     cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
     let mut lost = json!(null);
     wait_until("both writes are told as lost", HANG_TIMEOUT, || {
@@ -205,7 +205,9 @@ fn writes_at_two_cities_differ_and_the_lost_one_is_told() {
     );
     assert_eq!((told(1, "table"), told(1, "wrote")), (json!("radio"), json!("Last words")));
     assert_eq!(told(1, "to"), json!(null));
-    let _ = browser.evaluate("document.getElementById('lost-writes-list').open = true");
+    browser.wait_text("#lost-writes summary", "both", |text| text == "Lost writes (2)");
+    let script = "document.getElementById('lost-writes-list').open = true";
+    let _ = browser.evaluate(script);
     browser.wait_text("#lost-writes", "the message", |text| {
         text.contains("Last words") && text.contains("lost with its only holder")
     });

@@ -14,7 +14,7 @@ fn api(cluster: &Cluster, node: &str) -> Api {
 
 /// A socket that listens to the topic `news`.
 fn listen(cluster: &Cluster, node: &str) -> Link {
-    Link::open(cluster.address(node), "/api/v1/topics/news", &[]).expect("a permit")
+    Link::open(cluster.address(node), "/api/v1/topics/news/listen", &[]).expect("a permit")
 }
 
 #[track_caller]
@@ -64,7 +64,7 @@ fn message_is_streamed_as_a_server_sent_event() {
     let address = cluster.address("capitol");
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).expect("a timeout above zero");
-    let request = format!("GET /api/v1/topics/news HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET /api/v1/topics/news/listen HTTP/1.1\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("the request is sent");
     let mut lines = BufReader::new(stream).lines().map(|line| line.expect("a line"));
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
@@ -100,12 +100,12 @@ fn listener_behind_a_cut_is_told_how_many_messages_it_missed() {
 #[test]
 fn events_of_the_log_are_published() {
     let cluster = Cluster::start(Options::default());
-    let mut link =
-        Link::open(cluster.address("metropolis"), "/api/v1/topics/events", &[]).expect("a permit");
+    let mut link = Link::open(cluster.address("metropolis"), "/api/v1/topics/events/listen", &[])
+        .expect("a permit");
     cluster.api.bomb("gotham").expect(202);
     let event = loop {
         let event = next(&mut link);
-        if event["body"]["kind"] == "bombed" {
+        if event["body"]["kind"] == "destroyed" {
             break event;
         }
     };
@@ -139,14 +139,14 @@ fn bad_publications_are_refused() {
     let gotham = api(&cluster, "gotham");
     let long = format!("/api/v1/topics/{}", "x".repeat(101));
     gotham.post(&long, &json!(1)).problem(422, "invalid_name");
-    gotham.get(&long).problem(422, "invalid_name");
+    gotham.get(&format!("{long}/listen")).problem(422, "invalid_name");
     let large = json!("x".repeat(5_000));
     gotham.post("/api/v1/topics/news", &large).problem(413, "too_large");
-    gotham.post("/api/v1/topics/news?to=Not%20A%20Name", &json!(1)).problem(400, "invalid_query");
+    gotham.post("/api/v1/topics/news?to=Not%20A%20Name", &json!(1)).problem(422, "invalid_name");
     let unknown = gotham.post("/api/v1/topics/news?to=smallville", &json!(1)).expect(202);
     assert_eq!(unknown.json(), json!({ "nodes": 0 }));
     let foreign = [("origin", "http://evil.example")];
-    let refused = Link::open(cluster.address("gotham"), "/api/v1/topics/news", &foreign);
+    let refused = Link::open(cluster.address("gotham"), "/api/v1/topics/news/listen", &foreign);
     assert_eq!(refused.map(drop), Err(403));
     gotham.get("/api/v1/owners/%00").problem(422, "invalid_name");
 }

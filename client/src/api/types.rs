@@ -149,7 +149,7 @@ impl Api {
     /// Returns the path at which a topic is listened to.
     #[must_use]
     pub fn topic_path(&self, topic: &str) -> String {
-        format!("/api/v1/topics/{}", segment(topic))
+        format!("/api/v1/topics/{}/listen", segment(topic))
     }
 
     /// Returns all names that are held.

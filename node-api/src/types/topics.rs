@@ -66,7 +66,7 @@ pub(crate) async fn publish(
         Some(node) => {
             let node: NodeName = node.parse().map_err(|error| {
                 let detail = format!("to is no node name: {error}; nothing was published");
-                Problem::malformed("invalid_query", detail)
+                Problem::not_allowed("invalid_name", detail)
             })?;
             topic.publish_to(node, &body).await.map(usize::from)
         }
@@ -81,8 +81,8 @@ pub(crate) async fn publish(
     Ok((StatusCode::ACCEPTED, Json(Published { nodes })))
 }
 
-/// `GET /topics/{topic}`: a stream of server-sent events, or a WebSocket. It has no end, so it is not
-/// described like the other calls.
+/// `GET /topics/{topic}/listen`: a stream of server-sent events, or a WebSocket. It has no end, so it
+/// is not described like the other calls.
 pub(crate) async fn listen(
     State(types): State<Types>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
