@@ -336,6 +336,12 @@ pub(crate) fn written(table: TypeTable, entry: &Entry) -> String {
     shortened(written_in_full(table, entry).as_bytes())
 }
 
+/// Describes what an entry of a table says, as a part of a sentence. A text in JSON has its own quotes.
+fn quoted(table: TypeTable, entry: &Entry) -> String {
+    let text = written(table, entry);
+    if table == TypeTable::Radio { format!("“{text}”") } else { text }
+}
+
 /// Describes what an entry of a table says.
 pub(crate) fn written_in_full(table: TypeTable, entry: &Entry) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -479,9 +485,9 @@ fn reasons(view: &View, table: TypeTable, group: &Group<'_>) -> Vec<String> {
             let reason = match before.filter(unseen) {
                 Some(before) => {
                     let loser = title(before.stamp.origin.node);
-                    let (text, of) = (written(table, before), moment(before.stamp.hlc.wall));
+                    let (text, of) = (quoted(table, before), moment(before.stamp.hlc.wall));
                     format!(
-                        "{names} {has} {loser}’s “{text}” of {of}, which will be lost: {node}’s \
+                        "{names} {has} {loser}’s {text} of {of}, which will be lost: {node}’s \
                          {what} of {at} is later and had not seen it"
                     )
                 }
@@ -499,8 +505,8 @@ fn losses(lost: &[&Arc<Lost>], table: TypeTable, group: &Group<'_>) -> Vec<Strin
     let of_group = lost.iter().rev().filter(|lost| group.rows.iter().any(|row| row.id == lost.key));
     let line = |lost: &&Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
-        let (text, why) = (written(table, &lost.entry), lost_writes::why(lost));
-        format!("Lost: {writer}’s “{text}” of {}: {why}", moment(lost.entry.stamp.hlc.wall))
+        let (text, why) = (quoted(table, &lost.entry), lost_writes::why(lost));
+        format!("Lost: {writer}’s {text} of {}: {why}", moment(lost.entry.stamp.hlc.wall))
     };
     of_group.take(REASONS_MAX).map(line).collect()
 }
