@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use serde::Serialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Interval, interval, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
@@ -56,6 +56,54 @@ pub fn incoming(
         Message::Text(text) => Ok(Some(text)),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => Ok(None),
         Message::Binary(_) => Err(Some((1003, "this socket accepts text only"))),
+    }
+}
+
+/// The pings of a socket, and the time of the client's last message. A client that answers no ping
+/// counts as gone.
+#[derive(Debug)]
+pub struct Heartbeat {
+    ping: Interval,
+    heard_at: Instant,
+}
+
+impl Heartbeat {
+    /// The interval of pings, and of the keep-alive messages of streams.
+    pub const INTERVAL: Duration = Duration::from_secs(10);
+    /// The time after which a client that sends nothing counts as gone.
+    const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+    /// Returns the heartbeat of a socket that was just opened.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { ping: interval(Self::INTERVAL), heard_at: Instant::now() }
+    }
+
+    /// Waits until the next ping is due.
+    pub async fn due(&mut self) {
+        self.ping.tick().await;
+    }
+
+    /// Notes a message of the client.
+    pub fn heard(&mut self) {
+        self.heard_at = Instant::now();
+    }
+
+    /// Sends a ping.
+    ///
+    /// # Errors
+    /// The close code and its reason, if the client counts as gone; `None` if the ping cannot be sent.
+    pub async fn ping(&self, socket: &mut Socket) -> Result<(), Option<Close>> {
+        if self.heard_at.elapsed() > Self::SILENCE_MAX {
+            return Err(Some((1001, "no answer to a ping")));
+        }
+        socket.send(Message::Ping(Vec::new().into())).await.map_err(|_| None)
+    }
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -7,12 +7,11 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::{Instant, sleep_until};
 
 use api_types::{Presence, Present, TopicSize, Topics};
 use gossip::link::{AskError, Permit, Socket, close, not_upgraded, upgrade, upgrade_problem};
@@ -24,7 +23,7 @@ use crate::access::guard::refused;
 use crate::error::Problem;
 use crate::name;
 use crate::parameters::Query;
-use crate::socket::{Allowance, Close, incoming, limits, send};
+use crate::socket::{Allowance, Close, Heartbeat, incoming, limits, send};
 use crate::types::refusals::{Listing, Reading};
 use crate::types::{Types, bytes_of, path_of_names, permit, problem, value_of};
 
@@ -32,9 +31,6 @@ use crate::types::{Types, bytes_of, path_of_names, permit, problem, value_of};
 const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 /// The shortest time between two looks at a topic, so that many changes cost one look.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// The interval of pings, and the time after which a client that sends nothing counts as gone.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 path_of_names! { TopicPath: "topic" "topic"; }
 
@@ -153,8 +149,8 @@ async fn serve(socket: &mut Socket, types: &Types, tracked: &mut Tracked) -> Opt
     }
     let mut looks = Looks::new(&mut snapshots, &tracked.topic)?;
     send(socket, &Push::Present(looks.presence())).await?;
-    let (mut ping, mut allowance) = (interval(PING_INTERVAL), Allowance::new());
-    let (mut heard_at, mut next_look) = (Instant::now(), Instant::now());
+    let (mut heartbeat, mut allowance) = (Heartbeat::new(), Allowance::new());
+    let mut next_look = Instant::now();
     loop {
         tokio::select! {
             changed = async { sleep_until(next_look).await; snapshots.changed().await } => {
@@ -170,14 +166,13 @@ async fn serve(socket: &mut Socket, types: &Types, tracked: &mut Tracked) -> Opt
                     return Some(reason);
                 }
             }
-            _ = ping.tick() => {
-                if heard_at.elapsed() > SILENCE_MAX {
-                    return Some((1001, "no answer to a ping"));
+            () = heartbeat.due() => {
+                if let Err(reason) = heartbeat.ping(socket).await {
+                    return reason;
                 }
-                socket.send(Message::Ping(Vec::new().into())).await.ok()?;
             }
             message = socket.next() => {
-                heard_at = Instant::now();
+                heartbeat.heard();
                 match incoming(message, &mut allowance) {
                     Err(close) => return close,
                     Ok(None) => {}

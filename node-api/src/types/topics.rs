@@ -2,17 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, interval};
-use tokio_tungstenite::tungstenite::Message;
 
 use api_types::{Published, TopicEvent};
 use gossip::link::{News, Socket, Subscription, close, upgrade, upgrade_problem};
@@ -23,15 +20,12 @@ use crate::access::policy::foreign_origin;
 use crate::body::AnyJsonBody;
 use crate::error::Problem;
 use crate::parameters::Query;
-use crate::socket::{Allowance, Close, incoming, limits, send};
+use crate::socket::{Allowance, Close, Heartbeat, incoming, limits, send};
 use crate::types::refusals::Publishing;
 use crate::types::{Types, bytes_of, path_of_names, permit, problem, value_of};
 
 /// The largest message of a listener, in bytes. It has nothing to say.
 const MESSAGE_BYTES_MAX: usize = 1_024;
-/// The interval of pings, and the time after which a listener that sends nothing counts as gone.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 path_of_names! { TopicPath: "topic" "topic"; }
 
@@ -118,7 +112,7 @@ pub(crate) async fn listen(
         Some((Ok::<_, Infallible>(event), (subscription, permit)))
     });
     Sse::new(events.take_until(async move { stop.cancelled().await }))
-        .keep_alive(KeepAlive::new().interval(PING_INTERVAL))
+        .keep_alive(KeepAlive::new().interval(Heartbeat::INTERVAL))
         .into_response()
 }
 
@@ -128,8 +122,7 @@ async fn serve(
     types: &Types,
     mut subscription: Subscription,
 ) -> Option<Close> {
-    let (mut ping, mut allowance) = (interval(PING_INTERVAL), Allowance::new());
-    let mut heard_at = Instant::now();
+    let (mut heartbeat, mut allowance) = (Heartbeat::new(), Allowance::new());
     loop {
         tokio::select! {
             () = types.stop.cancelled() => return Some((1001, "the node is stopping")),
@@ -137,14 +130,13 @@ async fn serve(
                 let Some(news) = news else { return Some((1001, "the node is stopping")) };
                 send(socket, &described(news)).await?;
             }
-            _ = ping.tick() => {
-                if heard_at.elapsed() > SILENCE_MAX {
-                    return Some((1001, "no answer to a ping"));
+            () = heartbeat.due() => {
+                if let Err(reason) = heartbeat.ping(socket).await {
+                    return reason;
                 }
-                socket.send(Message::Ping(Vec::new().into())).await.ok()?;
             }
             message = socket.next() => {
-                heard_at = Instant::now();
+                heartbeat.heard();
                 if let Err(close) = incoming(message, &mut allowance) {
                     return close;
                 }
