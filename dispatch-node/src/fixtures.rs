@@ -93,6 +93,7 @@ pub(crate) fn node(text: &str) -> NodeState {
         recovering: false,
         clock_ahead_ms: Some(0),
         stamps_ahead_ms: 0,
+        reference: NOW.wall,
         refuses: Vec::new(),
         frozen: false,
         is_read: true,

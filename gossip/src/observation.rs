@@ -28,6 +28,8 @@ pub struct Observation<V: Payload> {
     pub until: u64,
     /// The node's wall clock, with which it decides whether a command has expired.
     pub wall: UnixMillis,
+    /// The time by which the node judges the stamps of others; see [`Reference`](crate::Reference).
+    pub reference: UnixMillis,
     /// The number of the node's newest change.
     pub head: u64,
     /// The keys removed between `since` and `until`. A key that was stored again is also in

@@ -323,6 +323,7 @@ impl City {
             since,
             until,
             wall: now.wall,
+            reference: now.reference,
             head: map.changes(),
             removed: map.removed_between(since, until).collect(),
             changes: Changes { numbers, entries },

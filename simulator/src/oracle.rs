@@ -199,7 +199,7 @@ impl Oracle {
             note("deletions", witness.deletions.note(key, rank.0));
             // The entry of a closed incarnation may be replaced by that of the closing members.
             if !(key.kind().is_owned() && replica.vector().has_closed(entry.stamp.origin)) {
-                note("monotonic reads", witness.reads.note(key, rank));
+                note("monotonic reads", witness.reads.note(key, rank, entry.is_tombstone()));
             }
             if entry.stamp.origin == me {
                 // A replica that has not joined may still write the tombstone of a deleted hero

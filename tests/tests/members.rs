@@ -346,6 +346,7 @@ fn observation(me: Origin, since: u64, head: u64) -> Frame {
         until: since + 500,
         head,
         wall: UnixMillis(incarnation_now()),
+        reference: UnixMillis(incarnation_now()),
         removed: Vec::new(),
         changes: Changes { numbers, entries },
         pulls: Vec::new(),

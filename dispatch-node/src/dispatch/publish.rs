@@ -27,7 +27,7 @@ impl Dispatch {
         let state = |city: &CityState| city.node_state(faults.is_frozen(city.name), now);
         let mut nodes: Vec<NodeState> = self.observer.cities().iter().map(state).collect();
         nodes.push(dispatch);
-        keep_lasting_refusals(&mut nodes, now, self.alarms.drift_max());
+        keep_lasting_refusals(&mut nodes, self.alarms.drift_max());
         let dispatch = nodes.pop().expect("it was pushed");
         let cities = nodes;
         let (rows, counted) = (self.comparison.rows(), self.comparison.counted());

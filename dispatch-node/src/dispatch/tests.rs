@@ -444,6 +444,7 @@ fn observation(since: u64, entries: Vec<(HeroId, Arc<Entry>)>) -> Observation {
         since,
         until: since + entries.len() as u64,
         wall: at(1_100).wall,
+        reference: at(1_100).wall,
         head: since + entries.len() as u64,
         live: entries.len() as u64,
         changes: (since + 1..)

@@ -56,6 +56,8 @@ pub(crate) struct CityState {
     pub(crate) received_at: Option<Duration>,
     /// A reading of the city's wall clock, and its time on dispatch's monotonic clock.
     pub(crate) clock: Option<(UnixMillis, Duration)>,
+    /// The time by which the city last judged the stamps of others.
+    reference: UnixMillis,
     /// True if its clock exceeded the accepted difference at the last check.
     pub(crate) clock_is_off: bool,
     /// True if this incarnation of the city has been read completely.
@@ -106,6 +108,7 @@ impl CityState {
             is_lost_reported: false,
             received_at: None,
             clock: None,
+            reference: UnixMillis(0),
             clock_is_off: false,
             is_read: false,
             answered_after: None,
@@ -166,6 +169,7 @@ impl CityState {
     pub(crate) fn observe(&mut self, observation: Observation, now: Now) -> bool {
         self.received_at = Some(now.mono);
         self.clock = Some((observation.wall, now.mono));
+        self.reference = observation.reference;
         if observation.since != self.since {
             // It does not continue the entries, so only an observation from scratch is usable.
             if observation.since != 0 {
@@ -298,6 +302,8 @@ impl CityState {
             recovering: self.recovering,
             clock_ahead_ms: self.clock_ahead_ms(now),
             stamps_ahead_ms: stamps_ahead_ms(&self.vector, self.wall(now)),
+            // It is never before the wall clock.
+            reference: self.reference.max(self.wall(now)),
             refuses: self.refuses.iter().copied().collect(),
             frozen,
             is_read: self.is_read,
@@ -346,6 +352,7 @@ mod tests {
             until: since + changes.len() as u64,
             head: since + changes.len() as u64,
             wall: at(0).wall,
+            reference: at(0).wall,
             live: 0,
             changes: changes.into_iter().collect(),
             pulls_until: pulls.len() as u64,

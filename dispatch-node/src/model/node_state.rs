@@ -61,6 +61,8 @@ pub struct NodeState {
     /// The lead of the latest stamp that it covers over its wall clock, in milliseconds; 0 if the
     /// stamp is in the past.
     pub stamps_ahead_ms: u64,
+    /// The estimated time by which it judges the stamps of others.
+    pub(crate) reference: UnixMillis,
     /// The nodes whose last round it refused.
     pub refuses: Vec<NodeName>,
     /// True if an injected fault freezes it.
@@ -89,6 +91,7 @@ impl NodeState {
             recovering: false,
             clock_ahead_ms: Some(0),
             stamps_ahead_ms: stamps_ahead_ms(replica.vector(), now.wall),
+            reference: now.reference,
             refuses: refused_by_dispatch(replica, is_present),
             frozen: false,
             is_read: true,
@@ -103,16 +106,15 @@ pub(crate) fn stamps_ahead_ms(vector: &VersionVector, wall: UnixMillis) -> u64 {
 }
 
 /// Keeps the refusals that last: the source still has a write that the node lacks, with a stamp
-/// beyond the node's clock and the accepted drift. Other rounds were refused only once.
-pub(crate) fn keep_lasting_refusals(nodes: &mut [NodeState], now: Now, drift_max: Duration) {
+/// beyond what the node accepts. Other rounds were refused only once.
+pub(crate) fn keep_lasting_refusals(nodes: &mut [NodeState], drift_max: Duration) {
     if nodes.iter().all(|node| node.refuses.is_empty()) {
         return;
     }
     let vectors: Vec<(NodeName, VersionVector)> =
         nodes.iter().map(|node| (node.name, node.vector.clone())).collect();
     for node in nodes {
-        let wall = now.wall.0.saturating_add_signed(node.clock_ahead_ms.unwrap_or(0));
-        let latest = UnixMillis(wall).plus(drift_max);
+        let latest = node.reference.plus(drift_max);
         let vector = &node.vector;
         let is_refused = |stamp: Stamp| stamp.hlc.wall > latest && !vector.covers(stamp);
         node.refuses.retain(|source| {
@@ -145,5 +147,31 @@ pub(crate) fn note_outcome(
             refused.remove(&source);
         }
         PullOutcome::Unanswered => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{NOW, node};
+    use gossip::Hlc;
+
+    #[test]
+    fn refusal_lasts_until_the_node_accepts_later_stamps() {
+        let drift_max = Duration::from_secs(2);
+        let ahead = NOW.wall.plus(Duration::from_secs(3_600));
+        let origin = Origin { node: "dispatch".parse().unwrap(), incarnation: Incarnation::at(7) };
+        let stamp = Stamp { hlc: Hlc { wall: ahead, logical: 0 }, origin };
+        let mut dispatch = node("dispatch");
+        dispatch.vector.advance(stamp);
+        let refuses_at = |reference| {
+            let gotham = NodeState { reference, refuses: vec![origin.node], ..node("gotham") };
+            let mut nodes = [gotham, dispatch.clone()];
+            keep_lasting_refusals(&mut nodes, drift_max);
+            nodes[0].refuses == [origin.node]
+        };
+        assert!(refuses_at(NOW.wall));
+        // An operator has made it accept such stamps, and it has not pulled from dispatch since.
+        assert!(!refuses_at(ahead));
     }
 }

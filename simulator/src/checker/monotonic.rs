@@ -1,6 +1,7 @@
 //! Monotonic reads: within one incarnation of a replica, the entry of a key is never replaced by an
-//! older one, and the version vector never shrinks. A deleted key reads the same with any tombstone:
-//! after one was collected, an older one of a second process of its name may arrive.
+//! older one, and the version vector never shrinks. A deleted key reads the same with any tombstone, and
+//! an unset register with any deletion: after one was collected, an older one may arrive, of a second
+//! process of its name or of a member that was cut off.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +13,19 @@ use crate::checker::rank::Rank;
 /// The latest reads of one incarnation.
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
-    ranks: BTreeMap<HeroId, Rank>,
+    /// The rank of the last read entry, and whether the key was deleted.
+    ranks: BTreeMap<HeroId, (Rank, bool)>,
     vector: VersionVector,
 }
 
 impl Reads {
-    /// Records a read of a key.
+    /// Records a read of a key, which may be deleted.
     ///
     /// # Errors
     /// Returns the newer entry that was read before.
-    pub fn note(&mut self, key: HeroId, rank: Rank) -> Result<(), String> {
-        match self.ranks.insert(key, rank) {
-            Some(before) if before > rank && !(before.0 && rank.0) => {
+    pub fn note(&mut self, key: HeroId, rank: Rank, is_deleted: bool) -> Result<(), String> {
+        match self.ranks.insert(key, (rank, is_deleted)) {
+            Some((before, was_deleted)) if before > rank && !(was_deleted && is_deleted) => {
                 Err(format!("hero {key} changed back from {before:?} to {rank:?}"))
             }
             Some(_) | None => Ok(()),
@@ -55,11 +57,16 @@ mod tests {
     #[test]
     fn older_read_and_smaller_vector_are_rejected() {
         let mut reads = Reads::default();
-        assert!(reads.note(KEY, (false, stamp("a", 10))).is_ok());
-        assert!(reads.note(KEY, (false, stamp("a", 9))).is_err());
-        assert!(reads.note(KEY, (true, stamp("a", 10))).is_ok());
-        assert!(reads.note(KEY, (true, stamp("a", 8))).is_ok());
-        assert!(reads.note(KEY, (false, stamp("a", 11))).is_err());
+        assert!(reads.note(KEY, (false, stamp("a", 10)), false).is_ok());
+        assert!(reads.note(KEY, (false, stamp("a", 9)), false).is_err());
+        assert!(reads.note(KEY, (true, stamp("a", 10)), true).is_ok());
+        assert!(reads.note(KEY, (true, stamp("a", 8)), true).is_ok());
+        assert!(reads.note(KEY, (false, stamp("a", 11)), false).is_err());
+        // A register.
+        let mut reads = Reads::default();
+        assert!(reads.note(KEY, (false, stamp("a", 10)), true).is_ok());
+        assert!(reads.note(KEY, (false, stamp("b", 9)), true).is_ok());
+        assert!(reads.note(KEY, (false, stamp("c", 8)), false).is_err());
         assert!(reads.note_vector(&VersionVector::from_iter([stamp("a", 10)])).is_ok());
         assert!(reads.note_vector(&VersionVector::from_iter([stamp("b", 10)])).is_err());
     }

@@ -110,6 +110,7 @@ impl Fixture {
             recovering,
             clock_ahead_ms: Some(0),
             stamps_ahead_ms: 0,
+            reference: NOW.wall,
             refuses: Vec::new(),
             frozen: false,
             is_read: true,
@@ -151,6 +152,7 @@ fn observation(map: &Map) -> Observation {
         since: 0,
         until: map.changes(),
         wall: NOW.wall,
+        reference: NOW.wall,
         head: map.changes(),
         changes: map
             .iter()
