@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod call;
 mod clock;
 mod codec;
 mod crdt;
@@ -29,6 +30,9 @@ mod trace;
 pub mod types;
 pub mod wire;
 
+pub use call::{
+    CALL_BYTES_MAX, CALL_TIME_MAX, Call, CallError, FAILURE_BYTES_MAX, Outcome, Refusal, Return,
+};
 pub use clock::{Clock, Hlc, Stamp};
 pub use codec::{DecodeError, Dictionary, Reader, Writer};
 pub use crdt::batch::{Batch, Rows};

@@ -4,6 +4,8 @@
 //! A [`Supervisor`] runs a node: its machine, one incarnation after the other. The node's port
 //! serves HTTP and, at `/cluster`, the WebSockets of other nodes ([`serve`]).
 
+mod calling;
+mod calls;
 mod clock;
 mod close;
 mod cluster;
@@ -18,6 +20,7 @@ pub mod echo;
 mod event_log;
 mod faults;
 mod freeze;
+mod handlers;
 mod handles;
 mod handshake;
 mod header_timer;
@@ -31,6 +34,7 @@ mod outcome;
 mod problem;
 mod progress;
 mod secret;
+mod spread;
 mod start;
 mod supervisor;
 mod table;
@@ -44,6 +48,7 @@ pub use cluster::{AskError, Cluster, ClusterServer, Loss};
 pub use config::ClusterConfig;
 pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
 pub use freeze::thaw;
+pub use handlers::{Context, Handled};
 pub use handles::{
     Claim, CounterHandle, Diffs, Messages, NameHandle, PresenceHandle, RoomHandle, SetHandle,
     TableHandle, TopicHandle,
@@ -54,6 +59,7 @@ pub use log_limit::{Due, LogLimit};
 pub use problem::{Problem, shortened, unknown_path, wrong_method};
 pub use progress::Progress;
 pub use secret::{Purpose, Secret};
+pub use spread::{Returned, Target, Work};
 pub use start::{Builder, RunningNode};
 pub use supervisor::{IncarnationEnd, Node, NodeConfig, NodeEnd, Supervisor};
 pub use telemetry::{Direction, FrameStats, Hooks, NoHooks, NoTelemetry, Telemetry};

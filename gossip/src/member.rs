@@ -120,7 +120,10 @@ impl<A: Application> Member<A> {
             | Frame::Observation(_)
             | Frame::Control(_)
             | Frame::Report(_)
-            | Frame::Publication(_) => {}
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => {}
         }
     }
 

@@ -1,8 +1,8 @@
-//! The messages on a link: rounds of replication, commands, observation, and control of a node's
-//! process.
+//! The messages on a link: rounds of replication, publications, calls, commands, observation, and
+//! control of a node's process.
 //!
 //! The application defines the commands. All messages but rounds stay between the two ends of a
-//! link, and are exempt from faults.
+//! link. Commands, observation and control are exempt from faults.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -10,6 +10,7 @@ use std::hash::Hash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Call, Return};
 use crate::fault::{Control, Report};
 use crate::observation::Observation;
 use crate::payload::Payload;
@@ -106,6 +107,15 @@ pub enum Frame<A: Application> {
     Report(Report),
     /// A message to the subscribers of a topic at the receiver. Machines do not receive it.
     Publication(Publication),
+    /// A request to a handler at the receiver. Machines do not receive it.
+    Call(Call),
+    /// The answer to a call.
+    Return(Return),
+    /// The sender does not wait for the answer to its call of this number any more.
+    Cancel {
+        /// The number of the call.
+        call: u64,
+    },
 }
 
 impl<A: Application> Frame<A> {
@@ -121,6 +131,9 @@ impl<A: Application> Frame<A> {
             Self::Control(_) => "control",
             Self::Report(_) => "report",
             Self::Publication(_) => "publication",
+            Self::Call(_) => "call",
+            Self::Return(_) => "return",
+            Self::Cancel { .. } => "cancel",
         }
     }
 
@@ -137,7 +150,10 @@ impl<A: Application> Frame<A> {
             | Self::Observe { .. }
             | Self::Control(_)
             | Self::Report(_)
-            | Self::Publication(_) => 0,
+            | Self::Publication(_)
+            | Self::Call(_)
+            | Self::Return(_)
+            | Self::Cancel { .. } => 0,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 10;
+pub const PROTOCOL_VERSION: u16 = 11;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.
@@ -154,9 +154,12 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
         Frame::Publication(publication) => (publication.is_valid(), "invalid publication"),
+        Frame::Call(call) => (call.is_valid(), "invalid call"),
+        Frame::Return(answer) => (answer.is_valid(), "invalid answer to a call"),
         Frame::Control(Control::Heal(_) | Control::Accept(_))
         | Frame::Round(_)
-        | Frame::Observe { .. } => (true, ""),
+        | Frame::Observe { .. }
+        | Frame::Cancel { .. } => (true, ""),
     };
     if is_valid { Ok(()) } else { Err(rule) }
 }

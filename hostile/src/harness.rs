@@ -161,7 +161,11 @@ impl<M: HeroNode> Harness<M> {
         }
         match frame {
             // The process handles these; its machine never receives them.
-            Frame::Control(_) | Frame::Publication(_) => {}
+            Frame::Control(_)
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => {}
             Frame::Round(_)
             | Frame::Command { .. }
             | Frame::Answer { .. }

@@ -202,7 +202,10 @@ impl City {
             | Frame::Observation(_)
             | Frame::Control(_)
             | Frame::Report(_)
-            | Frame::Publication(_) => {}
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => {}
         }
     }
 

@@ -83,7 +83,10 @@ impl CommandSpans {
             | Frame::Observation(_)
             | Frame::Control(_)
             | Frame::Report(_)
-            | Frame::Publication(_) => None,
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => None,
         }
     }
 

@@ -94,7 +94,10 @@ impl Dispatch {
             Frame::Command { .. }
             | Frame::Observe { .. }
             | Frame::Control(_)
-            | Frame::Publication(_) => {}
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => {}
         }
     }
 

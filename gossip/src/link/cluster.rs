@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::id::Origin;
+use crate::link::calls::{self, Calls, CallsServer};
+use crate::link::spread::Loads;
 use crate::link::topics::{self, Topics, TopicsServer};
 use crate::types::counter;
 use crate::types::desk::{Answered, Asked};
@@ -43,6 +45,8 @@ pub struct Cluster {
     snapshots: Snapshots,
     ended: Arc<Mutex<Ended>>,
     pub(super) topics: Topics,
+    pub(super) calls: Calls,
+    pub(super) loads: Loads,
 }
 
 struct QueueFull;
@@ -87,6 +91,7 @@ impl Ended {
 pub struct ClusterServer {
     pub(super) types: TypesServer,
     pub(super) topics: TopicsServer,
+    pub(super) calls: CallsServer,
 }
 
 /// The end of the process that drives the machine.
@@ -151,9 +156,10 @@ impl Cluster {
             ended: Arc::clone(&ended),
         };
         let (topics, topics_server) = topics::new();
-        let server = ClusterServer { types, topics: topics_server };
-        let (send, tickets) = (Arc::new(send), Arc::default());
-        (Self { send, waiting, tickets, snapshots, ended, topics }, server)
+        let (calls, calls_server) = calls::new();
+        let server = ClusterServer { types, topics: topics_server, calls: calls_server };
+        let (send, tickets, loads) = (Arc::new(send), Arc::default(), Loads::default());
+        (Self { send, waiting, tickets, snapshots, ended, topics, calls, loads }, server)
     }
 
     /// Returns the newest snapshot; `None` before the first.

@@ -14,14 +14,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug, warn};
 
+use crate::call::{Call, CallError};
 use crate::fault::Control;
 use crate::id::{NodeName, Origin};
+use crate::link::calling::{Calling, Finished};
+use crate::link::calls::Request as CallRequest;
 use crate::link::clock::SystemClock;
 use crate::link::config::ClusterConfig;
 use crate::link::connection::{self, Reports};
 use crate::link::control::Controls;
 use crate::link::dialer::{self, Dialer};
 use crate::link::freeze::freezable;
+use crate::link::handlers::Handlers;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::log_limit::{Due, LogLimit};
@@ -64,6 +68,8 @@ pub(super) struct Environment<'a, M: Machine> {
     pub(super) telemetry: Arc<dyn Telemetry>,
     /// The subscribers of topics.
     pub(super) subscribers: &'a Subscribers,
+    /// The handlers of calls.
+    pub(super) handlers: &'a Handlers,
 }
 
 /// The sources of input of one incarnation.
@@ -74,6 +80,8 @@ pub(super) struct Inputs<'a, M: Machine> {
     pub(super) commands: &'a mut mpsc::Receiver<M::Command>,
     /// Publications of the process.
     pub(super) publications: &'a mut mpsc::Receiver<Publish>,
+    /// Calls of the process.
+    pub(super) calls: &'a mut mpsc::Receiver<CallRequest>,
 }
 
 /// The reason for which an incarnation ended.
@@ -105,6 +113,7 @@ struct Driver<'a, M: Machine, F, H> {
     refused_frames: LogLimit<(NodeName, &'static str)>,
     subscribers: &'a Subscribers,
     publications: Numbers,
+    calling: Calling,
     last_tick_ended: Duration,
 }
 
@@ -116,7 +125,7 @@ pub(super) async fn drive<M, B>(
     machine: &mut M,
     me: Origin,
     environment: Environment<'_, M>,
-    Inputs { incoming, commands, publications }: Inputs<'_, M>,
+    Inputs { incoming, commands, publications, calls }: Inputs<'_, M>,
     on_event: impl FnMut(&M, M::Event) -> ControlFlow<B>,
     hooks: impl Hooks<M>,
 ) -> Ended<B>
@@ -125,7 +134,7 @@ where
 {
     let (events, mut connection_events) = mpsc::channel(EVENTS_MAX);
     let progress = environment.progress.clone();
-    let mut driver = Driver::new(machine, me, environment, events, on_event, hooks);
+    let (mut driver, mut finished) = Driver::new(machine, me, environment, events, on_event, hooks);
     loop {
         progress.note();
         let now = driver.clock.now();
@@ -158,6 +167,8 @@ where
                 driver.machine.handle(driver.clock.now(), Input::Command(command));
             }
             Some(publish) = publications.recv() => driver.publish(publish),
+            Some(request) = calls.recv() => driver.call(request),
+            Some(call) = finished.recv() => driver.finish_call(call),
         }
     }
 }
@@ -176,7 +187,7 @@ where
         events: mpsc::Sender<ConnectionEvent<M::App>>,
         on_event: F,
         hooks: H,
-    ) -> Self {
+    ) -> (Self, mpsc::Receiver<Finished>) {
         let Environment {
             cluster,
             clock,
@@ -187,6 +198,7 @@ where
             controls,
             telemetry,
             subscribers,
+            handlers,
         } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
@@ -212,7 +224,9 @@ where
         if let Some(pace) = controls.pace(clock.now()) {
             machine.handle(clock.now(), Input::Pace(pace));
         }
-        Self {
+        let (calling, finished) =
+            Calling::new(me, handlers.clone(), controls.frozen(), tasks.clone());
+        let driver = Self {
             machine,
             on_event,
             hooks,
@@ -230,17 +244,19 @@ where
             refused_frames: LogLimit::default(),
             subscribers,
             publications: Numbers::default(),
+            calling,
             last_tick_ended: Duration::ZERO,
-        }
+        };
+        (driver, finished)
     }
 
     /// Sends the delayed frames that are due.
     fn send_delayed(&mut self, now: Now) {
         while let Some((to, frame)) = self.controls.faults.due(now.mono) {
-            if matches!(frame, Frame::Publication(_)) {
-                self.links.offer(to, frame);
-            } else {
+            if matches!(frame, Frame::Round(_)) {
                 self.links.send(to, frame);
+            } else {
+                self.links.offer(to, frame);
             }
         }
     }
@@ -322,6 +338,15 @@ where
                 Input::Frame { from, frame: Frame::Publication(publication) } => {
                     self.receive(from, publication);
                 }
+                Input::Frame { from, frame: Frame::Call(call) } => self.execute(from, call),
+                Input::Frame { from, frame: Frame::Return(answer) } => {
+                    self.calling.returned(from, answer);
+                }
+                Input::Frame { from, frame: Frame::Cancel { call } } => {
+                    if let Some(caller) = self.links.peer(from) {
+                        self.calling.cancelled_by(caller, call);
+                    }
+                }
                 input @ (Input::LinkUp { .. }
                 | Input::LinkDown { .. }
                 | Input::Refused { .. }
@@ -334,7 +359,6 @@ where
 
     /// Sends a publication to the linked nodes, and to the subscribers at this one.
     fn publish(&mut self, Publish { topic, body, to, reply }: Publish) {
-        let now = self.clock.now();
         let peers: Vec<NodeName> = self.links.roster().peers().collect();
         let mut nodes = 0;
         for peer in peers.into_iter().filter(|peer| to.is_none_or(|to| to == *peer)) {
@@ -343,11 +367,7 @@ where
             let publication = Publication { number, topic: topic.clone(), body: body.clone() };
             let frame = Frame::Publication(publication);
             let is_linked = self.links.peer(peer).is_some();
-            let is_sent = match self.controls.faults.pass(now.mono, peer, frame) {
-                Some(frame) => self.links.offer(peer, frame),
-                None => is_linked,
-            };
-            nodes += usize::from(is_sent);
+            nodes += usize::from(self.offer(peer, frame) && is_linked);
         }
         if to.is_none_or(|to| to == self.me.node) {
             self.subscribers.deliver(self.me, &topic, body);
@@ -369,6 +389,61 @@ where
         }
     }
 
+    /// Sends a call to its node, or cancels it.
+    fn call(&mut self, request: CallRequest) {
+        match request {
+            CallRequest::Call { to, call, reply } => {
+                let Some(call) = self.calling.begin(to, call, reply) else { return };
+                let number = call.number;
+                if to == self.me.node {
+                    if let Some(answer) = self.calling.execute(self.me, call) {
+                        self.calling.returned(to, answer);
+                    }
+                } else if !self.links.roster().members().contains(&to) {
+                    self.calling.not_sent(number, CallError::NoMember(to));
+                } else if self.links.peer(to).is_none() {
+                    self.calling.not_sent(number, CallError::Unreachable(to));
+                } else if !self.offer(to, Frame::Call(call)) {
+                    self.calling.not_sent(number, CallError::Busy(to));
+                }
+            }
+            CallRequest::Cancel { number } => match self.calling.cancel(number) {
+                Some(to) if to == self.me.node => self.calling.cancelled_by(self.me, number),
+                Some(to) => {
+                    self.offer(to, Frame::Cancel { call: number });
+                }
+                None => {}
+            },
+        }
+    }
+
+    /// Executes a call of a peer.
+    fn execute(&mut self, from: NodeName, call: Call) {
+        let Some(caller) = self.links.peer(from) else { return };
+        if let Some(answer) = self.calling.execute(caller, call) {
+            self.offer(from, Frame::Return(answer));
+        }
+    }
+
+    /// Answers a call that its handler has ended.
+    fn finish_call(&mut self, finished: Finished) {
+        let caller = finished.caller;
+        match self.calling.finish(finished) {
+            Some(answer) if caller == self.me => self.calling.returned(caller.node, answer),
+            Some(answer) => {
+                self.offer(caller.node, Frame::Return(answer));
+            }
+            None => {}
+        }
+    }
+
+    /// Sends a frame that may be dropped, unless the faults in force drop or delay it. Returns `false`
+    /// if the queue of the link is full.
+    fn offer(&mut self, to: NodeName, frame: Frame<M::App>) -> bool {
+        let passed = self.controls.faults.pass(self.clock.now().mono, to, frame);
+        passed.is_none_or(|frame| self.links.offer(to, frame))
+    }
+
     fn refuse_frame(&self, from: NodeName, kind: &'static str) {
         if let Some(Due { unlogged }) = self.refused_frames.due((from, kind), Instant::now()) {
             warn!(%from, unlogged, "{kind} frame refused: not sent by the controller");
@@ -386,6 +461,7 @@ where
             }
             Input::LinkDown { peer, cause } => {
                 self.reports.telemetry.link_changed(*peer, Some(*cause));
+                self.calling.link_down(*peer);
             }
             Input::Frame { from, frame } => {
                 self.hooks.received(self.clock.now().mono, *from, frame);

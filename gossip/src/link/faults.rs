@@ -1,5 +1,5 @@
-//! The faults in force at one process, applied to the rounds and publications that it sends. It performs no I/O: the
-//! driver passes in the time and the frames.
+//! The faults in force at one process, applied to the rounds, publications and calls that it sends. It
+//! performs no I/O: the driver passes in the time and the frames.
 //!
 //! Invariants: each node applies faults to the frames that it sends, so a one-way fault needs one
 //! node; every fault expires, even without a controller; the number of delayed frames is limited,
@@ -189,7 +189,11 @@ impl<A: Application> Faults<A> {
             // A carried round is affected by faults on this link, and by faults between its own
             // two ends. Otherwise a cut between two cities could be bypassed through a carrier.
             Frame::Round(envelope) if envelope.from.node == self.me => envelope.to.node,
-            Frame::Round(_) | Frame::Publication(_) => to,
+            Frame::Round(_)
+            | Frame::Publication(_)
+            | Frame::Call(_)
+            | Frame::Return(_)
+            | Frame::Cancel { .. } => to,
             // Exempt, so that faults can be observed and healed.
             Frame::Command { .. }
             | Frame::Answer { .. }

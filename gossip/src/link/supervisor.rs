@@ -19,6 +19,7 @@ use tracing::{Instrument as _, error, error_span, info, warn};
 
 use crate::crdt::entry::Entry;
 use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::calls::CallsServer;
 use crate::link::clock::SystemClock;
 use crate::link::cluster::{ClusterServer, TypesServer};
 use crate::link::config::ClusterConfig;
@@ -173,7 +174,7 @@ impl<M: Node> Supervisor<M> {
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
-        ClusterServer { types, mut topics }: ClusterServer,
+        ClusterServer { types, mut topics, mut calls }: ClusterServer,
         mut begin: impl FnMut(Origin, u32, Now) -> M,
         mut hooks: impl FnMut(Origin) -> H,
         mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
@@ -199,7 +200,14 @@ impl<M: Node> Supervisor<M> {
                 on_event(event)
             };
             let ended = self
-                .run_incarnation(machine, me, &mut commands, &mut topics, hooks, &mut on_event)
+                .run_incarnation(
+                    machine,
+                    me,
+                    &mut commands,
+                    (&mut topics, &mut calls),
+                    hooks,
+                    &mut on_event,
+                )
                 .await;
             let (cause, reason) = match ended {
                 Ok(Ended::Stopped) => return NodeEnd::Stopped,
@@ -247,7 +255,7 @@ impl<M: Node> Supervisor<M> {
         mut machine: M,
         me: Origin,
         commands: &mut mpsc::Receiver<M::Command>,
-        TopicsServer { publications, subscribers }: &mut TopicsServer,
+        (topics, calls): (&mut TopicsServer, &mut CallsServer),
         hooks: impl Hooks<M>,
         on_event: &mut impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
@@ -263,7 +271,8 @@ impl<M: Node> Supervisor<M> {
             progress: progress.clone(),
             controls,
             telemetry: Arc::clone(&config.telemetry),
-            subscribers,
+            subscribers: &topics.subscribers,
+            handlers: &calls.handlers,
         };
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {
@@ -282,7 +291,12 @@ impl<M: Node> Supervisor<M> {
             }
             on_event(event)
         };
-        let inputs = Inputs { incoming: &mut incoming.1, commands, publications };
+        let inputs = Inputs {
+            incoming: &mut incoming.1,
+            commands,
+            publications: &mut topics.publications,
+            calls: &mut calls.requests,
+        };
         let incarnation = driver::drive(&mut machine, me, environment, inputs, on_event, hooks);
         // Unwind safety: the driver borrows only state that outlives it, and after a panic no state
         // of the incarnation is used.

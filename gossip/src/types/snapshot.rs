@@ -96,6 +96,14 @@ impl Snapshot {
         self.is_starting || incarnation == self.me || self.reachable.contains(&incarnation)
     }
 
+    /// Returns the nodes that are reachable from this one, and the node itself, sorted.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeName> {
+        let nodes: BTreeSet<NodeName> =
+            self.reachable.iter().chain([&self.me]).map(|peer| peer.node).collect();
+        nodes.into_iter().collect()
+    }
+
     /// Returns the nodes that are reachable from this one, and the node itself, in the order in which
     /// they own a key; see [`owners::order`].
     #[must_use]

@@ -1,0 +1,334 @@
+//! The choice of the nodes that execute calls.
+//!
+//! Invariant: a call is repeated at another node only if it was not executed, or if its caller has
+//! allowed that it is executed more than once ([`Work`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream, StreamExt as _};
+use tokio::time::{Instant, sleep};
+
+use crate::call::{CallError, Outcome};
+use crate::id::NodeName;
+use crate::link::cluster::Cluster;
+use crate::link::handlers::{Context, Handled};
+use crate::types::snapshot::Snapshot;
+
+/// The time limit of a call unless its caller sets another.
+const WITHIN: Duration = Duration::from_secs(5);
+/// The time for which a node that has no handler of a name is not asked again, unless it is the only
+/// one.
+const LACKS_FOR: Duration = Duration::from_secs(5);
+/// The number of nodes and handlers that are remembered as lacking.
+const LACKING_MAX: usize = 1_000;
+/// The pause before a work item is tried again, for each attempt that it has had.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The number of calls of a work list that are executed at the same time, for each node.
+const CONCURRENCY_PER_NODE: usize = 4;
+/// The number of attempts at a work item.
+const ATTEMPTS: u32 = 3;
+
+/// The node that executes a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Node(NodeName),
+    /// The reachable nodes in turn.
+    RoundRobin,
+    /// The reachable node with the fewest calls: of this caller, or of all as of its last answer.
+    LeastLoaded,
+    /// The first reachable node with such a handler, in the order in which they own this key; see
+    /// [`owners`](crate::owners).
+    Owner(String),
+}
+
+/// A result, and the node that has computed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// The node.
+    pub from: NodeName,
+    /// The result of the handler.
+    pub result: Vec<u8>,
+}
+
+/// What a process knows of the nodes that execute calls. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Loads(Arc<Mutex<State>>, Arc<AtomicUsize>);
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<NodeName, Load>,
+    /// The nodes that had no handler of a name, and when that was.
+    lacking: BTreeMap<(String, NodeName), Instant>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Load {
+    /// The number of own calls without an answer.
+    waiting: usize,
+    /// The number of calls that the node executed at its last answer.
+    reported: usize,
+}
+
+impl Loads {
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // The value is consistent whenever the lock is released.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns nodes in the order in which they are tried.
+    fn order(&self, target: &Target, handler: &str, snapshot: &Snapshot) -> Vec<NodeName> {
+        let mut nodes = match target {
+            Target::Node(node) => return vec![*node],
+            Target::Owner(key) => snapshot.owners(key),
+            Target::RoundRobin | Target::LeastLoaded => snapshot.nodes(),
+        };
+        let state = self.locked();
+        if !matches!(target, Target::Owner(_)) {
+            let turn = self.1.fetch_add(1, Ordering::Relaxed);
+            let first = turn % nodes.len().max(1);
+            nodes.rotate_left(first);
+        }
+        if *target == Target::LeastLoaded {
+            let load = |node: &NodeName| {
+                let load = state.nodes.get(node).copied().unwrap_or_default();
+                load.waiting.max(load.reported)
+            };
+            nodes.sort_by_key(load);
+        }
+        let lacks = |node: &NodeName| {
+            let since = state.lacking.get(&(handler.to_owned(), *node));
+            since.is_some_and(|since| since.elapsed() < LACKS_FOR)
+        };
+        nodes.sort_by_key(lacks);
+        nodes
+    }
+
+    fn note_lacking(&self, handler: &str, node: NodeName) {
+        let lacking = &mut self.locked().lacking;
+        if lacking.len() >= LACKING_MAX {
+            lacking.retain(|_, since| since.elapsed() < LACKS_FOR);
+        }
+        if lacking.len() < LACKING_MAX {
+            lacking.insert((handler.to_owned(), node), Instant::now());
+        }
+    }
+
+    fn begin(&self, node: NodeName) -> Waiting<'_> {
+        self.locked().nodes.entry(node).or_default().waiting += 1;
+        Waiting { loads: self, node, reported: None }
+    }
+}
+
+/// A call that waits for its answer.
+struct Waiting<'a> {
+    loads: &'a Loads,
+    node: NodeName,
+    reported: Option<u32>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.loads.locked();
+        let load = state.nodes.entry(self.node).or_default();
+        load.waiting -= 1;
+        // A call without an answer may still be executed.
+        load.reported = self.reported.map_or(load.reported + 1, |reported| reported as usize);
+    }
+}
+
+impl Cluster {
+    /// Registers an asynchronous handler of calls under a name, in place of an earlier one. At most 64
+    /// of its calls are executed at the same time, and 192 wait. It must not block: see
+    /// [`handle_blocking`](Self::handle_blocking).
+    pub fn handle<F, R>(&self, name: &str, handler: F)
+    where
+        F: Fn(Context, Vec<u8>) -> R + Send + Sync + 'static,
+        R: Future<Output = Handled> + Send + 'static,
+    {
+        self.calls.handlers.register(name, handler);
+    }
+
+    /// Registers a handler that computes or blocks, in place of an earlier one. It is executed on
+    /// threads for such work, as often at the same time as there are processors; further calls wait,
+    /// 256 in all. A handler that never ends keeps its place.
+    pub fn handle_blocking<F>(&self, name: &str, handler: F)
+    where
+        F: Fn(&Context, &[u8]) -> Handled + Send + Sync + 'static,
+    {
+        self.calls.handlers.register_blocking(name, handler);
+    }
+
+    /// Calls a handler, with a time limit of 5 s.
+    ///
+    /// # Errors
+    /// [`CallError`]; its [`outcome`](CallError::outcome) tells whether the handler was executed.
+    pub async fn call(
+        &self,
+        target: &Target,
+        handler: &str,
+        args: &[u8],
+    ) -> Result<Returned, CallError> {
+        self.call_within(WITHIN, target, handler, args).await
+    }
+
+    /// Calls a handler, with a time limit of at most one hour. If the target leaves a choice and a node
+    /// has not executed the call, the next one is tried.
+    ///
+    /// # Errors
+    /// [`CallError`]; its [`outcome`](CallError::outcome) tells whether the handler was executed.
+    pub async fn call_within(
+        &self,
+        within: Duration,
+        target: &Target,
+        handler: &str,
+        args: &[u8],
+    ) -> Result<Returned, CallError> {
+        let Some(snapshot) = self.snapshot() else { return Err(CallError::Stopped) };
+        let order = self.loads.order(target, handler, &snapshot);
+        self.call_first(within, &order, handler, args).await
+    }
+
+    /// Calls the first of these nodes that executes the call.
+    async fn call_first(
+        &self,
+        within: Duration,
+        order: &[NodeName],
+        handler: &str,
+        args: &[u8],
+    ) -> Result<Returned, CallError> {
+        let mut last = None;
+        for node in order {
+            let error = match self.call_node(within, *node, handler, args).await {
+                Ok(result) => return Ok(Returned { from: *node, result }),
+                Err(error) => error,
+            };
+            let is_next_tried =
+                error.outcome() == Outcome::NotExecuted && error.may_succeed_elsewhere();
+            if !is_next_tried || order.len() == 1 {
+                return Err(error);
+            }
+            // That a node has no such handler says least.
+            if !matches!(error, CallError::NoHandler { .. }) {
+                last = Some(error);
+            }
+        }
+        Err(last.unwrap_or(CallError::NoHandlers))
+    }
+
+    async fn call_node(
+        &self,
+        within: Duration,
+        node: NodeName,
+        handler: &str,
+        args: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let mut waiting = self.loads.begin(node);
+        let (result, reported) = self.calls.call(node, handler, args, within).await;
+        waiting.reported = reported;
+        if let Err(CallError::NoHandler { node }) = result {
+            self.loads.note_lacking(handler, node);
+        }
+        result
+    }
+
+    /// Returns a list of work for a handler, one call for each item.
+    #[must_use]
+    pub fn work(&self, handler: &str, items: Vec<Vec<u8>>) -> Work {
+        Work {
+            cluster: self.clone(),
+            handler: handler.to_owned(),
+            items,
+            target: Target::RoundRobin,
+            within: WITHIN,
+            attempts: ATTEMPTS,
+            concurrency: None,
+        }
+    }
+}
+
+/// A list of work items, one call for each. An item whose node dies is given to another, so it may be
+/// executed more than once; its result is returned once. Dropping its results cancels what is left.
+pub struct Work {
+    cluster: Cluster,
+    handler: String,
+    items: Vec<Vec<u8>>,
+    target: Target,
+    within: Duration,
+    attempts: u32,
+    concurrency: Option<usize>,
+}
+
+impl Work {
+    /// Sets the nodes that execute the items. Default: round robin.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Sets the time limit of an attempt. Default: 5 s.
+    #[must_use]
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Sets the number of attempts at an item, at different nodes if there are some. Default: 3.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// Sets the number of items that are executed at the same time. Default: 4 for each node that is
+    /// reachable at the start.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency.max(1));
+        self
+    }
+
+    /// Executes the items. The stream has the results as they arrive, each with the index of its item.
+    pub fn results(mut self) -> impl Stream<Item = (usize, Result<Returned, CallError>)> + Send {
+        let nodes = self.cluster.snapshot().map_or(1, |snapshot| snapshot.nodes().len());
+        let concurrency = self.concurrency.unwrap_or(CONCURRENCY_PER_NODE * nodes);
+        let items = std::mem::take(&mut self.items);
+        let work = Arc::new(self);
+        let call = move |(index, item): (usize, Vec<u8>)| {
+            let work = Arc::clone(&work);
+            async move { (index, work.call(&item).await) }
+        };
+        stream::iter(items.into_iter().enumerate()).map(call).buffer_unordered(concurrency)
+    }
+
+    /// Executes the items, and returns their results in the order of the items.
+    pub async fn collect(self) -> Vec<Result<Returned, CallError>> {
+        let mut results: Vec<_> = self.results().collect().await;
+        results.sort_unstable_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    async fn call(&self, item: &[u8]) -> Result<Returned, CallError> {
+        let mut failed = BTreeSet::new();
+        let mut attempt = 0;
+        loop {
+            let Some(snapshot) = self.cluster.snapshot() else { return Err(CallError::Stopped) };
+            let mut order = self.cluster.loads.order(&self.target, &self.handler, &snapshot);
+            order.sort_by_key(|node| failed.contains(node));
+            let called = self.cluster.call_first(self.within, &order, &self.handler, item).await;
+            attempt += 1;
+            let Err(error) = called else { return called };
+            if attempt >= self.attempts || !error.may_succeed_elsewhere() {
+                return Err(error);
+            }
+            if let CallError::Unknown(node) = error {
+                failed.insert(node);
+            }
+            sleep(PAUSE * attempt).await;
+        }
+    }
+}
