@@ -59,7 +59,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             replica: replica::Config { members, ..options.node.limits.replica(&bounds) },
         };
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
-        let (handle_to_types, types) = Cluster::new(handle.commands());
+        let (handle_to_types, types) = Cluster::new(name, handle.commands());
         let log = handle_to_types.topic(EVENTS);
         let settings = Settings {
             cities,

@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let (commands, inbox) = mpsc::channel(1);
         // The types are not used here.
-        let (_, types) = Cluster::new(commands.clone());
+        let (_, types) = Cluster::new(name, commands.clone());
         let pulled = pulled.clone();
         let on_event = move |event| {
             match event {

@@ -19,6 +19,8 @@ mod plain;
 mod protocol;
 mod publication;
 pub mod replica;
+#[cfg(feature = "services")]
+pub mod services;
 mod shard;
 mod supervise;
 mod table;

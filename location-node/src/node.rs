@@ -67,7 +67,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let begin =
             move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
         let (asks, commands) = mpsc::channel(REQUESTS_MAX);
-        let (handle, server) = Cluster::new(asks);
+        let (handle, server) = Cluster::new(name, asks);
         let guard = options.access.guard(tokens, options.listen, process.port.tls.is_some());
         let sockets = ConnectionLimit::new(SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX);
         let bombs = Bombs::default();

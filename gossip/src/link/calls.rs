@@ -50,6 +50,13 @@ pub(super) fn new() -> (Calls, CallsServer) {
     (Calls { requests, numbers: Arc::default(), handlers }, server)
 }
 
+impl Drop for CallsServer {
+    fn drop(&mut self) {
+        // Handlers may hold a handle to the node, which would keep both for ever.
+        self.handlers.clear();
+    }
+}
+
 /// Cancels a call when its caller stops waiting, also if that is cancelled.
 struct Cancelling<'a> {
     number: u64,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::id::Origin;
+use crate::id::{NodeName, Origin};
 use crate::link::calls::{self, Calls, CallsServer};
 use crate::link::spread::Loads;
 use crate::link::topics::{self, Topics, TopicsServer};
@@ -38,6 +38,7 @@ struct Reply {
 /// The end of a caller. Clones share the queue.
 #[derive(Clone)]
 pub struct Cluster {
+    node: NodeName,
     /// Sends a request to the machine; `Err` if its queue is full.
     send: Arc<dyn Fn(Asked) -> Result<(), QueueFull> + Send + Sync>,
     waiting: Waiting,
@@ -144,9 +145,12 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Cluster {
-    /// Returns both ends. `asks` is the command queue of the machine.
+    /// Returns both ends, of the node of this name. `asks` is the command queue of its machine.
     #[must_use]
-    pub fn new<C: From<Asked> + Send + 'static>(asks: mpsc::Sender<C>) -> (Self, ClusterServer) {
+    pub fn new<C: From<Asked> + Send + 'static>(
+        node: NodeName,
+        asks: mpsc::Sender<C>,
+    ) -> (Self, ClusterServer) {
         let (published, snapshots) = watch::channel(None);
         let (waiting, ended) = (Waiting::default(), Arc::<Mutex<Ended>>::default());
         let send = move |asked: Asked| asks.try_send(asked.into()).map_err(|_| QueueFull);
@@ -159,7 +163,13 @@ impl Cluster {
         let (calls, calls_server) = calls::new();
         let server = ClusterServer { types, topics: topics_server, calls: calls_server };
         let (send, tickets, loads) = (Arc::new(send), Arc::default(), Loads::default());
-        (Self { send, waiting, tickets, snapshots, ended, topics, calls, loads }, server)
+        (Self { node, send, waiting, tickets, snapshots, ended, topics, calls, loads }, server)
+    }
+
+    /// Returns the name of the node.
+    #[must_use]
+    pub fn node(&self) -> NodeName {
+        self.node
     }
 
     /// Returns the newest snapshot; `None` before the first.

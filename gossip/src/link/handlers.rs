@@ -90,6 +90,13 @@ impl Handlers {
         self.insert(name, Function::Blocking(Arc::new(function)), processors);
     }
 
+    /// Removes all handlers.
+    pub(super) fn clear(&self) {
+        // Dropped without the lock: a handler may own the last handle to its node.
+        let handlers = std::mem::take(&mut *self.locked());
+        drop(handlers);
+    }
+
     fn insert(&self, name: &str, function: Function, running: usize) {
         let (places, running) = (Semaphore::new(CALLS_MAX), Semaphore::new(running));
         let handler = Handler { function, places: places.into(), running: running.into() };

@@ -111,7 +111,7 @@ impl Builder {
             telemetry: Arc::new(NoTelemetry),
         });
         let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
-        let (cluster, server) = Cluster::new::<MemberCommand<TypesOnly>>(commands);
+        let (cluster, server) = Cluster::new::<MemberCommand<TypesOnly>>(name, commands);
         let router = routes(cluster.clone()).merge(supervisor.cluster_route());
         let port = Port { listener, tls: None, limits: Limits::default() };
         let router = supervisor.gate(router);

@@ -104,7 +104,7 @@ impl Site {
         refusal: impl Fn(&Action) -> Option<RequestError> + Send + 'static,
     ) -> Self {
         let (handle, responder, mut requests) = DispatchHandle::new(64);
-        let (cluster, _types) = Cluster::new(handle.commands());
+        let (cluster, _types) = Cluster::new(name("dispatch"), handle.commands());
         let settings = Settings {
             cities: THREE.map(name).to_vec(),
             addresses: [(name("gotham"), "127.0.0.1:4901".to_owned())].into(),

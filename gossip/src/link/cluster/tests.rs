@@ -50,7 +50,7 @@ fn total(cluster: &Cluster) -> Option<i128> {
 #[tokio::test]
 async fn result_is_shown_before_it_is_returned() {
     let (sender, mut queue) = mpsc::channel::<Asked>(8);
-    let (cluster, server) = Cluster::new(sender);
+    let (cluster, server) = Cluster::new("gotham".parse().unwrap(), sender);
     assert!(cluster.snapshot().is_none());
     let mut node = Node::new(2);
     server.publish(node.snapshot());
@@ -70,7 +70,7 @@ async fn result_is_shown_before_it_is_returned() {
 #[tokio::test]
 async fn refusal_is_returned_at_once() {
     let (sender, mut queue) = mpsc::channel::<Asked>(8);
-    let (cluster, server) = Cluster::new(sender);
+    let (cluster, server) = Cluster::new("gotham".parse().unwrap(), sender);
     let asked = tokio::spawn(async move { cluster.ask(add(0)).await });
     server.answered(Node::new(2).execute(queue.recv().await.unwrap()));
     let refused = AskError::Refused(RequestError::Counter(CounterError::Zero));
@@ -80,7 +80,7 @@ async fn refusal_is_returned_at_once() {
 #[tokio::test]
 async fn full_queue_refuses_requests_at_once() {
     let (sender, queue) = mpsc::channel::<Asked>(1);
-    let (cluster, _server) = Cluster::new(sender);
+    let (cluster, _server) = Cluster::new("gotham".parse().unwrap(), sender);
     let waiting = tokio::spawn({
         let cluster = cluster.clone();
         async move { cluster.ask(add(1)).await }
@@ -98,7 +98,7 @@ async fn full_queue_refuses_requests_at_once() {
 #[tokio::test]
 async fn result_of_an_ended_incarnation_is_unknown() {
     let (sender, mut queue) = mpsc::channel::<Asked>(8);
-    let (cluster, server) = Cluster::new(sender);
+    let (cluster, server) = Cluster::new("gotham".parse().unwrap(), sender);
     let mut node = Node::new(2);
     server.publish(node.snapshot());
     let asked = tokio::spawn({
@@ -114,7 +114,7 @@ async fn result_of_an_ended_incarnation_is_unknown() {
 #[test]
 fn loss_is_reported_once_when_the_ended_incarnation_is_closed() {
     let (sender, _queue) = mpsc::channel::<Asked>(8);
-    let (cluster, server) = Cluster::new(sender);
+    let (cluster, server) = Cluster::new("gotham".parse().unwrap(), sender);
     let config = Config {
         members: ["a", "b"].map(|name| name.parse().unwrap()).into(),
         ..Config::default()
@@ -171,7 +171,7 @@ fn loss_is_reported_once_when_the_ended_incarnation_is_closed() {
 #[tokio::test]
 async fn request_without_an_answer_has_an_unknown_outcome() {
     let (sender, mut queue) = mpsc::channel::<Asked>(8);
-    let (cluster, server) = Cluster::new(sender);
+    let (cluster, server) = Cluster::new("gotham".parse().unwrap(), sender);
     assert_eq!(cluster.ask(add(1)).await, Err(AskError::Unknown));
     assert!(locked(&cluster.waiting).is_empty());
     // A late answer has no receiver.

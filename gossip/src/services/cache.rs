@@ -1,0 +1,204 @@
+//! A cache: each value is held by the owner of its key, and loaded there once, however many nodes ask.
+//!
+//! - **Loading:** a value is loaded by a handler of calls, which the owner executes.
+//! - **End:** a value ends after its time to live, when the cache is full, when its owner ends, and when
+//!   another node becomes the owner.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use serde::{Deserialize, Serialize};
+
+use crate::call::{Call, CallError, Outcome};
+use crate::id::NodeName;
+use crate::link::{Cluster, Returned, Target};
+use crate::services::{decode, encode};
+
+/// The name of the handler.
+const HANDLER: &str = "gossip/cache";
+/// The time limit of a call to an owner, for what it holds.
+const WITHIN: Duration = Duration::from_secs(1);
+/// The time limit for loading a value.
+const LOADING_WITHIN: Duration = Duration::from_secs(10);
+/// The size of all values at one node, in bytes.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest time to live.
+pub const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// The cache of one node. Clones share it.
+#[derive(Clone)]
+pub struct Cache {
+    cluster: Cluster,
+    held: Held,
+}
+
+/// A value, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// The value.
+    pub value: Vec<u8>,
+    /// The node that holds it.
+    pub from: NodeName,
+    /// True if the owner did not answer, so that this node has loaded the value for itself. It is not
+    /// held.
+    pub is_local: bool,
+}
+
+/// The values that one node holds.
+type Held = moka::future::Cache<String, Arc<Item>>;
+
+struct Item {
+    value: Vec<u8>,
+    ttl: Duration,
+}
+
+/// A request to the owner of a key.
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Get,
+    Put { value: Vec<u8>, ttl: Duration },
+    Delete,
+    Load { handler: String, args: Vec<u8>, ttl: Duration },
+}
+
+/// Ends each value after its own time to live.
+struct TimesToLive;
+
+impl Expiry<String, Arc<Item>> for TimesToLive {
+    fn expire_after_create(&self, _: &String, item: &Arc<Item>, _: Instant) -> Option<Duration> {
+        Some(item.ttl)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        item: &Arc<Item>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(item.ttl)
+    }
+}
+
+impl Cache {
+    /// Returns the cache of a node, which from now on holds the values of the keys that it owns.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        let weight = |key: &String, item: &Arc<Item>| {
+            u32::try_from(key.len() + item.value.len()).unwrap_or(u32::MAX)
+        };
+        let held: Held = moka::future::Cache::builder()
+            .max_capacity(BYTES_MAX)
+            .weigher(weight)
+            .expire_after(TimesToLive)
+            .build();
+        let cache = Self { cluster: cluster.clone(), held };
+        let own = cache.clone();
+        cluster.handle(HANDLER, move |_, args| {
+            let own = own.clone();
+            async move {
+                let (key, request) = decode::<(String, Request)>(&args)?;
+                Ok(encode(&own.serve(key, request).await?))
+            }
+        });
+        cache
+    }
+
+    /// Returns the value of a key, if its owner holds one, and the owner.
+    ///
+    /// # Errors
+    /// [`CallError`], if no owner answers.
+    pub async fn get(&self, key: &str) -> Result<(Option<Vec<u8>>, NodeName), CallError> {
+        let returned = self.ask(WITHIN, key, Request::Get).await?;
+        let value = decode(&returned.result);
+        Ok((value.map_err(|text| CallError::Failed { node: returned.from, text })?, returned.from))
+    }
+
+    /// Sets the value of a key at its owner, for this time. Returns the owner.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<NodeName, CallError> {
+        let put = Request::Put { value: value.to_vec(), ttl };
+        self.ask(WITHIN, key, put).await.map(|returned| returned.from)
+    }
+
+    /// Removes the value of a key from its owner. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn delete(&self, key: &str) -> Result<bool, CallError> {
+        let returned = self.ask(WITHIN, key, Request::Delete).await?;
+        let value: Option<Vec<u8>> = decode(&returned.result)
+            .map_err(|text| CallError::Failed { node: returned.from, text })?;
+        Ok(value.is_some())
+    }
+
+    /// Returns the value of a key. If its owner holds none, it calls its own `handler` with `args`, and
+    /// holds the result for the time `ttl`; whoever asks meanwhile waits for the same result. If no
+    /// owner answers, this node calls its own handler, and holds nothing.
+    ///
+    /// # Errors
+    /// [`CallError`], also that of the handler.
+    pub async fn get_or_load(
+        &self,
+        key: &str,
+        ttl: Duration,
+        handler: &str,
+        args: &[u8],
+    ) -> Result<Cached, CallError> {
+        let load = Request::Load { handler: handler.to_owned(), args: args.to_vec(), ttl };
+        match self.ask(LOADING_WITHIN, key, load).await {
+            Ok(Returned { from, result }) => {
+                let value: Option<Vec<u8>> =
+                    decode(&result).map_err(|text| CallError::Failed { node: from, text })?;
+                let value = value.ok_or(CallError::Unknown(from))?;
+                Ok(Cached { value, from, is_local: false })
+            }
+            Err(error) if error.outcome() == Outcome::Failed => Err(error),
+            Err(_) => {
+                let own = Target::Node(self.cluster.node());
+                let loaded = self.cluster.call_within(LOADING_WITHIN, &own, handler, args).await?;
+                Ok(Cached { value: loaded.result, from: loaded.from, is_local: true })
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        within: Duration,
+        key: &str,
+        request: Request,
+    ) -> Result<Returned, CallError> {
+        let target = Target::Owner(key.to_owned());
+        Call::check(key, &[])?;
+        let args = encode(&(key, request));
+        self.cluster.call_within(within, &target, HANDLER, &args).await
+    }
+
+    /// Answers a request for a key that this node owns, as far as its caller knows.
+    async fn serve(&self, key: String, request: Request) -> Result<Option<Vec<u8>>, String> {
+        let value = |item: Arc<Item>| item.value.clone();
+        match request {
+            Request::Get => Ok(self.held.get(&key).await.map(value)),
+            Request::Put { value, ttl } => {
+                let ttl = ttl.min(TTL_MAX);
+                self.held.insert(key, Arc::new(Item { value, ttl })).await;
+                Ok(None)
+            }
+            Request::Delete => Ok(self.held.remove(&key).await.map(value)),
+            Request::Load { handler, args, ttl } => {
+                let own = Target::Node(self.cluster.node());
+                let load = async {
+                    let loaded =
+                        self.cluster.call_within(LOADING_WITHIN, &own, &handler, &args).await;
+                    let value = loaded.map_err(|error| error.to_string())?.result;
+                    Ok::<_, String>(Arc::new(Item { value, ttl: ttl.min(TTL_MAX) }))
+                };
+                let item = self.held.try_get_with(key, load).await;
+                item.map(value).map(Some).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
