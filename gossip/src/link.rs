@@ -29,6 +29,7 @@ mod host;
 mod http_request;
 mod listener;
 mod log_limit;
+mod members;
 mod numbers;
 mod outcome;
 mod problem;
@@ -56,6 +57,7 @@ pub use handles::{
 pub use healthcheck::ready;
 pub use listener::{Limits, Port, serve};
 pub use log_limit::{Due, LogLimit};
+pub use members::{MemberState, MemberStatus, Membership};
 pub use problem::{Problem, shortened, unknown_path, wrong_method};
 pub use progress::Progress;
 pub use secret::{Purpose, Secret};

@@ -129,7 +129,8 @@ async fn send_and_receive(stream: DuplexStream, bytes: &[u8]) -> Vec<u8> {
 /// that requests are answered until the client has read its response.
 async fn serve(stream: DuplexStream, stop: CancellationToken) -> Infallible {
     let (handle, responder, mut requests) = DispatchHandle::new(1_024);
-    let (cluster, types) = Cluster::new("dispatch".parse().expect("a valid name"), handle.commands());
+    let (cluster, types) =
+        Cluster::new("dispatch".parse().expect("a valid name"), handle.commands());
     let router = web::router(handle, settings(cluster), stop);
     let mut dispatch = Harness::dispatch();
     let mut step = |step, request| {

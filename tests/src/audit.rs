@@ -326,7 +326,7 @@ impl Audit {
         let record = self.incarnations.entry(*incarnation).or_default();
         for (key, entry) in map.iter() {
             record.deletions.note(key, false)?;
-            record.reads.note(key, rank(&entry))?;
+            record.reads.note(key, rank(&entry), entry.is_tombstone())?;
         }
         // A hero that disappeared was deleted: an incarnation drops heroes in no other way.
         let held: BTreeSet<HeroId> = map.iter().map(|(key, _)| key).collect();

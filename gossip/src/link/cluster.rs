@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::id::{NodeName, Origin};
 use crate::link::calls::{self, Calls, CallsServer};
+use crate::link::members::{self, MemberStatus, Members, MembersServer, Membership};
 use crate::link::spread::Loads;
 use crate::link::topics::{self, Topics, TopicsServer};
 use crate::types::counter;
@@ -48,6 +49,7 @@ pub struct Cluster {
     pub(super) topics: Topics,
     pub(super) calls: Calls,
     pub(super) loads: Loads,
+    members: Members,
 }
 
 struct QueueFull;
@@ -93,6 +95,7 @@ pub struct ClusterServer {
     pub(super) types: TypesServer,
     pub(super) topics: TopicsServer,
     pub(super) calls: CallsServer,
+    pub(super) members: MembersServer,
 }
 
 /// The end of the process that drives the machine.
@@ -161,15 +164,36 @@ impl Cluster {
         };
         let (topics, topics_server) = topics::new();
         let (calls, calls_server) = calls::new();
-        let server = ClusterServer { types, topics: topics_server, calls: calls_server };
+        let (members, members_server) = members::new();
+        let server = ClusterServer {
+            types,
+            topics: topics_server,
+            calls: calls_server,
+            members: members_server,
+        };
         let (send, tickets, loads) = (Arc::new(send), Arc::default(), Loads::default());
-        (Self { node, send, waiting, tickets, snapshots, ended, topics, calls, loads }, server)
+        let cluster =
+            Self { node, send, waiting, tickets, snapshots, ended, topics, calls, loads, members };
+        (cluster, server)
     }
 
     /// Returns the name of the node.
     #[must_use]
     pub fn node(&self) -> NodeName {
         self.node
+    }
+
+    /// Returns all members of the cluster as this node sees them, itself included, sorted by name; none
+    /// before the node has started.
+    #[must_use]
+    pub fn members(&self) -> Vec<MemberStatus> {
+        self.members.list()
+    }
+
+    /// Returns a reader of the changes of the members' states. Its first result has all members.
+    #[must_use]
+    pub fn membership(&self) -> Membership {
+        self.members.changes()
     }
 
     /// Returns the newest snapshot; `None` before the first.

@@ -29,6 +29,7 @@ use crate::link::handlers::Handlers;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::log_limit::{Due, LogLimit};
+use crate::link::members::MembersServer;
 use crate::link::numbers::{Numbers, Received};
 use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
 use crate::link::progress::{Progress, STEP_INTERVAL};
@@ -70,6 +71,8 @@ pub(super) struct Environment<'a, M: Machine> {
     pub(super) subscribers: &'a Subscribers,
     /// The handlers of calls.
     pub(super) handlers: &'a Handlers,
+    /// The members, for readers.
+    pub(super) members: &'a MembersServer,
 }
 
 /// The sources of input of one incarnation.
@@ -114,6 +117,7 @@ struct Driver<'a, M: Machine, F, H> {
     subscribers: &'a Subscribers,
     publications: Numbers,
     calling: Calling,
+    members: &'a MembersServer,
     last_tick_ended: Duration,
 }
 
@@ -199,6 +203,7 @@ where
             telemetry,
             subscribers,
             handlers,
+            members,
         } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity { me, secret, joined, frame_bytes_max };
@@ -215,6 +220,7 @@ where
             let dialing = dialer::keep_dialing(dialer, links.linked());
             tasks.spawn(freezable(controls.frozen(), dialing).in_current_span());
         }
+        members.start(me, cluster, clock.now().wall);
         // All links start as down, so that telemetry has a state for each peer.
         for peer in cluster.roster.peers() {
             reports.telemetry.link_changed(peer, Some(LinkDown::Lost));
@@ -245,6 +251,7 @@ where
             subscribers,
             publications: Numbers::default(),
             calling,
+            members,
             last_tick_ended: Duration::ZERO,
         };
         (driver, finished)
@@ -453,7 +460,9 @@ where
     /// Passes an input to the machine, and to telemetry, hooks and reports.
     fn handle(&mut self, input: MachineInput<M>) {
         match &input {
-            Input::LinkUp { peer, .. } => {
+            Input::LinkUp { peer, incarnation } => {
+                let linked = Origin { node: *peer, incarnation: *incarnation };
+                self.members.link_up(linked, self.clock.now().wall);
                 self.reports.telemetry.link_changed(*peer, None);
                 if Some(*peer) == self.controller {
                     self.controls.report_soon();
@@ -462,6 +471,7 @@ where
             Input::LinkDown { peer, cause } => {
                 self.reports.telemetry.link_changed(*peer, Some(*cause));
                 self.calling.link_down(*peer);
+                self.members.link_down(*peer, *cause, self.clock.now().wall);
             }
             Input::Frame { from, frame } => {
                 self.hooks.received(self.clock.now().mono, *from, frame);

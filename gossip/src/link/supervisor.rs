@@ -27,6 +27,7 @@ use crate::link::control::Controls;
 use crate::link::driver::{self, Ended, Environment, Inputs};
 use crate::link::event_log::EventLog;
 use crate::link::listener::{self, Incoming};
+use crate::link::members::MembersServer;
 use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::link::topics::TopicsServer;
@@ -115,6 +116,13 @@ pub struct NodeConfig {
     pub telemetry: Arc<dyn Telemetry>,
 }
 
+/// The ends of what callers share with the task that owns the links.
+struct Ends<'a> {
+    topics: &'a mut TopicsServer,
+    calls: &'a mut CallsServer,
+    members: &'a MembersServer,
+}
+
 /// A node, ready to run.
 pub struct Supervisor<M: Machine> {
     config: NodeConfig,
@@ -174,7 +182,7 @@ impl<M: Node> Supervisor<M> {
     pub async fn run<H: Hooks<M>>(
         mut self,
         mut commands: mpsc::Receiver<M::Command>,
-        ClusterServer { types, mut topics, mut calls }: ClusterServer,
+        ClusterServer { types, mut topics, mut calls, members }: ClusterServer,
         mut begin: impl FnMut(Origin, u32, Now) -> M,
         mut hooks: impl FnMut(Origin) -> H,
         mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
@@ -204,7 +212,7 @@ impl<M: Node> Supervisor<M> {
                     machine,
                     me,
                     &mut commands,
-                    (&mut topics, &mut calls),
+                    Ends { topics: &mut topics, calls: &mut calls, members: &members },
                     hooks,
                     &mut on_event,
                 )
@@ -255,7 +263,7 @@ impl<M: Node> Supervisor<M> {
         mut machine: M,
         me: Origin,
         commands: &mut mpsc::Receiver<M::Command>,
-        (topics, calls): (&mut TopicsServer, &mut CallsServer),
+        Ends { topics, calls, members }: Ends<'_>,
         hooks: impl Hooks<M>,
         on_event: &mut impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
@@ -273,6 +281,7 @@ impl<M: Node> Supervisor<M> {
             telemetry: Arc::clone(&config.telemetry),
             subscribers: &topics.subscribers,
             handlers: &calls.handlers,
+            members,
         };
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {

@@ -1,0 +1,275 @@
+//! The members of the cluster, as one node sees them.
+//!
+//! Invariant: a member is up exactly while there is a link to it. One whose link was lost is a suspect
+//! for a short time, since most links are back sooner.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::id::{Incarnation, NodeName, Origin};
+use crate::link::config::ClusterConfig;
+use crate::machine::LinkDown;
+use crate::time::UnixMillis;
+use crate::types::peers::GRACE;
+
+/// Whether a member is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// There is a link to it, or it is this node.
+    Up,
+    /// Its link was lost less than 3 s ago.
+    Suspect,
+    /// There is no link to it.
+    Down,
+}
+
+/// A member, as one node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Its name.
+    pub name: NodeName,
+    /// Its address; `None` of this node.
+    pub address: Option<String>,
+    /// True if it controls the processes of the others.
+    pub is_controller: bool,
+    /// Whether it is there.
+    pub state: MemberState,
+    /// Its incarnation, if there was ever a link to it.
+    pub incarnation: Option<Incarnation>,
+    /// The time of the last change of its state, on this node's wall clock.
+    pub since: UnixMillis,
+    /// The reason why there is no link; `None` while it is up.
+    pub cause: Option<LinkDown>,
+}
+
+type Statuses = Arc<BTreeMap<NodeName, Status>>;
+
+#[derive(Clone)]
+struct Status {
+    address: Option<String>,
+    is_controller: bool,
+    incarnation: Option<Incarnation>,
+    /// The time of the last change of the link, on both clocks.
+    changed: (Instant, UnixMillis),
+    /// The reason why there is no link.
+    cause: Option<LinkDown>,
+    /// True if there was a link until the last change.
+    was_up: bool,
+}
+
+/// The members, for readers.
+#[derive(Clone)]
+pub(super) struct Members(watch::Receiver<Statuses>);
+
+/// The members, for the task that owns the links.
+pub(super) struct MembersServer(watch::Sender<Statuses>);
+
+/// A reader of the changes of the members' states.
+pub struct Membership {
+    members: Members,
+    shown: BTreeMap<NodeName, (MemberState, Option<Incarnation>)>,
+}
+
+/// Returns both ends.
+pub(super) fn new() -> (Members, MembersServer) {
+    let (server, members) = watch::channel(Statuses::default());
+    (Members(members), MembersServer(server))
+}
+
+impl MembersServer {
+    /// Starts with the members of the roster. What is known of the last incarnation's links is kept.
+    pub(super) fn start(&self, me: Origin, cluster: &ClusterConfig, wall: UnixMillis) {
+        self.0.send_modify(|statuses| {
+            let before = std::mem::take(Arc::make_mut(statuses));
+            let start = |name: &NodeName| {
+                let is_me = *name == me.node;
+                let last = before.get(name);
+                let status = Status {
+                    address: cluster.addresses.get(name).cloned(),
+                    is_controller: cluster.controller == Some(*name),
+                    incarnation: if is_me {
+                        Some(me.incarnation)
+                    } else {
+                        last.and_then(|last| last.incarnation)
+                    },
+                    changed: (Instant::now(), wall),
+                    cause: (!is_me).then_some(LinkDown::Lost),
+                    // A new incarnation of this node makes its links again.
+                    was_up: last.is_some_and(|last| last.cause.is_none()),
+                };
+                (*name, status)
+            };
+            *statuses = Arc::new(cluster.roster.members().iter().map(start).collect());
+        });
+    }
+
+    /// Notes a new link.
+    pub(super) fn link_up(&self, peer: Origin, wall: UnixMillis) {
+        self.change(peer.node, |status| {
+            let incarnation = Some(peer.incarnation);
+            if status.cause.is_some() || status.incarnation != incarnation {
+                (status.cause, status.incarnation) = (None, incarnation);
+                status.changed = (Instant::now(), wall);
+            }
+        });
+    }
+
+    /// Notes that there is no link to a node.
+    pub(super) fn link_down(&self, node: NodeName, cause: LinkDown, wall: UnixMillis) {
+        self.change(node, |status| {
+            if status.cause.is_none() {
+                status.was_up = true;
+                status.changed = (Instant::now(), wall);
+            }
+            status.cause = Some(cause);
+        });
+    }
+
+    fn change(&self, node: NodeName, change: impl FnOnce(&mut Status)) {
+        self.0.send_modify(|statuses| {
+            if let Some(status) = Arc::make_mut(statuses).get_mut(&node) {
+                change(status);
+            }
+        });
+    }
+}
+
+impl Status {
+    /// Returns the end of the time for which the member is a suspect, if it is one.
+    fn suspect_until(&self) -> Option<Instant> {
+        let until = self.changed.0 + GRACE;
+        // A refused connection shows that its process has ended.
+        let is_suspect = self.was_up
+            && matches!(self.cause, Some(LinkDown::Lost | LinkDown::TimedOut))
+            && until > Instant::now();
+        is_suspect.then_some(until)
+    }
+
+    fn state(&self) -> MemberState {
+        match self.cause {
+            None => MemberState::Up,
+            Some(_) if self.suspect_until().is_some() => MemberState::Suspect,
+            Some(_) => MemberState::Down,
+        }
+    }
+
+    fn shown(&self, name: NodeName) -> MemberStatus {
+        let (state, cause) = (self.state(), self.cause);
+        let was_suspect = state == MemberState::Down
+            && self.was_up
+            && cause.is_some_and(|cause| cause != LinkDown::Refused);
+        let since = self.changed.1;
+        MemberStatus {
+            name,
+            address: self.address.clone(),
+            is_controller: self.is_controller,
+            state,
+            incarnation: self.incarnation,
+            since: if was_suspect { since.plus(GRACE) } else { since },
+            cause,
+        }
+    }
+}
+
+impl Members {
+    /// Returns all members, this node included, sorted by name; none before the node has started.
+    pub(super) fn list(&self) -> Vec<MemberStatus> {
+        let statuses = Arc::clone(&self.0.borrow());
+        statuses.iter().map(|(name, status)| status.shown(*name)).collect()
+    }
+
+    pub(super) fn changes(&self) -> Membership {
+        Membership { members: self.clone(), shown: BTreeMap::new() }
+    }
+}
+
+impl Membership {
+    /// Waits until the state or the incarnation of members has changed since the last result, and
+    /// returns these members; the first time, all. A reader that falls behind gets the last state of
+    /// each. `None` once the node has ended.
+    pub async fn next(&mut self) -> Option<Vec<MemberStatus>> {
+        loop {
+            let statuses = Arc::clone(&self.members.0.borrow_and_update());
+            let now = statuses.iter().map(|(name, status)| status.shown(*name));
+            let changed = now.filter(|member| {
+                let state = (member.state, member.incarnation);
+                self.shown.insert(member.name, state) != Some(state)
+            });
+            let changed: Vec<MemberStatus> = changed.collect();
+            if !changed.is_empty() {
+                return Some(changed);
+            }
+            let suspect_until = statuses.values().filter_map(Status::suspect_until).min();
+            tokio::select! {
+                changed = self.members.0.changed() => changed.ok()?,
+                () = sleep_until(suspect_until.unwrap_or_else(Instant::now)),
+                    if suspect_until.is_some() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::secret::Secret;
+    use crate::membership::Roster;
+
+    fn origin(name: &str, incarnation: u64) -> Origin {
+        Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(incarnation) }
+    }
+
+    fn started() -> (Members, MembersServer) {
+        let (me, peer) = (origin("gotham", 3), origin("capitol", 5));
+        let (members, server) = new();
+        let cluster = ClusterConfig {
+            roster: Roster::new(me.node, [peer.node]),
+            addresses: [(peer.node, "127.0.0.1:1".to_owned())].into(),
+            controller: Some(peer.node),
+            secret: Secret::new("test", "secret"),
+            tls: None,
+            frame_bytes_max: 1_024,
+        };
+        server.start(me, &cluster, UnixMillis(1));
+        (members, server)
+    }
+
+    fn states(members: &[MemberStatus]) -> Vec<(&str, MemberState)> {
+        members.iter().map(|member| (member.name.as_str(), member.state)).collect()
+    }
+
+    #[tokio::test]
+    async fn member_is_up_suspect_down_and_up_again() {
+        let (members, server) = started();
+        let mut changes = members.changes();
+        let (gotham, capitol) = ("gotham", "capitol");
+        let first = changes.next().await.unwrap();
+        assert_eq!(states(&first), [(capitol, MemberState::Down), (gotham, MemberState::Up)]);
+        assert!(first[0].is_controller && first[0].address.is_some() && first[1].address.is_none());
+        server.link_up(origin(capitol, 5), UnixMillis(10));
+        let up = changes.next().await.unwrap();
+        assert_eq!(states(&up), [(capitol, MemberState::Up)]);
+        assert_eq!((up[0].incarnation, up[0].since), (Some(Incarnation::at(5)), UnixMillis(10)));
+        server.link_down(up[0].name, LinkDown::TimedOut, UnixMillis(1_000));
+        let suspect = changes.next().await.unwrap();
+        assert_eq!(states(&suspect), [(capitol, MemberState::Suspect)]);
+        // Attempts to dial it change the reason and nothing else.
+        server.link_down(up[0].name, LinkDown::Lost, UnixMillis(2_000));
+        assert_eq!(members.list()[0].since, UnixMillis(1_000));
+        let down = changes.next().await.unwrap();
+        assert_eq!(states(&down), [(capitol, MemberState::Down)]);
+        assert_eq!((down[0].since, down[0].cause), (UnixMillis(4_000), Some(LinkDown::Lost)));
+        server.link_up(origin(capitol, 7), UnixMillis(9_000));
+        let up = changes.next().await.unwrap();
+        assert_eq!(up[0].incarnation, Some(Incarnation::at(7)));
+        // A stopped process is down at once.
+        server.link_down(up[0].name, LinkDown::Refused, UnixMillis(9_500));
+        assert_eq!(states(&changes.next().await.unwrap()), [(capitol, MemberState::Down)]);
+        assert_eq!(members.list()[0].since, UnixMillis(9_500));
+        drop(server);
+        assert_eq!(changes.next().await, None);
+    }
+}
