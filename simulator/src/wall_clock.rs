@@ -16,6 +16,7 @@ pub(crate) struct WallClock {
     pub(crate) skew_ms: i64,
     drift_ppm: i64,
     pub(crate) jump_ms: i64,
+    /// The latest reference of all processes.
     latest: UnixMillis,
     reference: Reference,
 }
@@ -31,9 +32,10 @@ impl WallClock {
         let millis = i64::try_from(elapsed.as_millis()).expect("virtual time fits into an i64");
         let off = self.skew_ms + self.jump_ms + millis * self.drift_ppm / 1_000_000;
         let wall = UnixMillis(EPOCH_MS.saturating_add_signed(millis + off));
-        // Not clamped to `latest`: a clock that goes back is one of the faults.
-        self.latest = wall.max(self.latest);
-        self.reference.read(elapsed, wall)
+        let now = self.reference.read(elapsed, wall);
+        // The wall clock is not clamped to it: a clock that goes back is one of the faults.
+        self.latest = now.reference.max(self.latest);
+        now
     }
 
     /// Removes skew, drift and jump.
@@ -52,7 +54,8 @@ impl WallClock {
         self.reference = Reference::default();
     }
 
-    /// Returns whether the reading is earlier than the latest one that this clock returned.
+    /// Returns whether the reading is earlier than a time by which a process with this clock has judged
+    /// stamps. Then a process may have accepted stamps that a new incarnation does not exceed.
     pub(crate) fn was_set_back(&self, now: Now) -> bool {
         now.wall < self.latest
     }
