@@ -14,6 +14,7 @@ mod lost_write;
 mod names;
 mod number;
 mod scenario;
+mod services;
 mod stamps;
 mod types;
 mod verdict;
@@ -33,6 +34,10 @@ pub use hero::{
 pub use lost_write::{LostRecord, LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
 pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
+pub use services::{
+    CacheEntry, CacheRequest, CallDone, CallRequest, Frequency, LimitRequest, LimitVerdict,
+    MapDone, MapRequest, MapResult, Member, Members, Top, TrackRequest,
+};
 pub use stamps::{AcceptRequest, Accepted};
 pub use types::{
     AddRequest, BatchDone, BatchRequest, Counter, CounterTotal, Counters, Element, Messages, Name,

@@ -4,5 +4,6 @@ pub mod city;
 mod civics;
 mod node;
 mod options;
+mod work;
 
 pub use node::main;

@@ -22,6 +22,7 @@ use shared::{Replica, process};
 use crate::city::{City, Config, Event};
 use crate::civics::{self, Bombs};
 use crate::options::Options;
+use crate::work;
 
 /// The number of requests that may wait for the city; further ones are refused.
 const REQUESTS_MAX: usize = 1_024;
@@ -68,6 +69,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             move |me, crashes, now| City::new(me, config.clone(), crashes, seeds.random(), now);
         let (asks, commands) = mpsc::channel(REQUESTS_MAX);
         let (handle, server) = Cluster::new(name, asks);
+        work::register(&handle);
         let guard = options.access.guard(tokens, options.listen, process.port.tls.is_some());
         let sockets = ConnectionLimit::new(SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX);
         let bombs = Bombs::default();

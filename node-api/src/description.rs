@@ -8,13 +8,18 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 
 /// The tags of the types, with their meanings.
-const TYPES: [(&str, &str); 6] = [
+const TYPES: [(&str, &str); 11] = [
     ("counters", "counters that add up what all nodes have added"),
     ("sets", "sets in which an add wins over a concurrent removal"),
     ("tables", "keys with JSON values, of which the last write wins"),
     ("rooms", "chat rooms that show the newest messages of all nodes"),
     ("presence", "who is tracked at which node"),
     ("names", "names with one owner"),
+    ("members", "the nodes of the cluster, as this one sees them"),
+    ("calls", "handlers that a node executes for another"),
+    ("limits", "how often something may happen in the whole cluster"),
+    ("cache", "values that the owners of their keys hold for a while"),
+    ("tracked", "the most frequent events of the last minute"),
 ];
 
 /// Returns the description before any calls are added. `tags` are those of the node's own calls,

@@ -2,7 +2,7 @@
 //! control. Dispatch adds its own calls and pages.
 //!
 //! Imports go one way: `error` < `name`, `parameters` < `body`, `idempotency` < `access` < `types`
-//! < `router`.
+//! < `services` < `router`.
 //!
 //! Invariants: every input is parsed before it is used, and refused with a problem that names the
 //! rule. Every response to a change states whether something was changed.
@@ -16,7 +16,8 @@ pub mod name;
 pub mod parameters;
 pub mod problems;
 mod router;
+pub mod services;
 pub mod socket;
 pub mod types;
 
-pub use router::router;
+pub use router::{router, routes};

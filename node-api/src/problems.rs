@@ -75,7 +75,8 @@ macro_rules! refusals {
 }
 
 /// Returns the descriptions of the responses with these problems, which are in `own` or
-/// [`COMMON`].
+/// [`COMMON`]. One that is in both with different statuses is named with that of `own`, such as
+/// `504:outcome_unknown`.
 ///
 /// # Panics
 /// If a problem is in neither.
@@ -84,12 +85,15 @@ pub fn merged(own: &[Known], families: &[&[&str]]) -> BTreeMap<String, RefOr<Res
     let codes: Vec<&str> = families.concat();
     let mut statuses: BTreeMap<u16, Vec<(&str, &str)>> = BTreeMap::new();
     for code in codes {
-        let (status, code, meaning) = COMMON
+        let (status, known, meaning) = COMMON
             .iter()
             .chain(own)
-            .find(|(_, known, _)| *known == code)
+            .find(|(status, known, _)| {
+                let with_status = code.split_once(':');
+                with_status.map_or(*known == code, |given| given == (&status.to_string(), known))
+            })
             .expect("every listed problem is in a list of problems");
-        statuses.entry(*status).or_default().push((code, meaning));
+        statuses.entry(*status).or_default().push((known, meaning));
     }
     statuses
         .into_iter()

@@ -1,8 +1,8 @@
-//! The router of a node without pages: the types, and their description.
+//! The router of a node without pages: the types and services, and their description.
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::get;
 use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,18 +13,28 @@ use crate::access::cors;
 use crate::access::guard::{self, Guard};
 use crate::body::BODY_BYTES_MAX;
 use crate::description;
+use crate::services;
 use crate::types::{self, Types};
 
 /// The start of the description.
-const GENERAL: &str = "The library's types at one node of the cluster. Every node serves them, and \
+const GENERAL: &str = "The library's types and services at one node of the cluster. Every node serves them, and \
     answers with what it holds itself; gossip carries a write to the others. Errors are problem \
     documents (RFC 9457): `type` is a stable identifier, `detail` says what was wrong and what was \
     not done. The calls on heroes and faults are dispatch's.";
 
+/// Returns the routes that every node serves: those of the types and of the services.
+#[must_use]
+pub fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S>
+where
+    Types: FromRef<S>,
+{
+    types::routes().merge(services::routes())
+}
+
 /// Returns the service of a node without pages.
 pub fn router(types: Types, guard: Guard) -> Router {
     let general = description::beginning(GENERAL, &[]);
-    let calls = OpenApiRouter::with_openapi(general).nest("/api/v1", types::routes());
+    let calls = OpenApiRouter::with_openapi(general).nest("/api/v1", routes());
     let (api, described) = calls.split_for_parts();
     let described = description::written(&described);
     Router::new()

@@ -32,6 +32,9 @@ use utoipa_axum::routes;
 use xxhash_rust::xxh3::xxh3_128;
 
 use gossip::link::{Cluster, ConnectionLimit, LimitReached, Permit};
+use gossip::services::cache::Cache;
+use gossip::services::limiter::RateLimiter;
+use gossip::services::tracker::Tracker;
 use gossip::types::request::{Done, Request};
 use gossip::types::snapshot::Snapshot;
 
@@ -44,10 +47,11 @@ use crate::idempotency::{self, IdempotencyKey, IdempotencyKeys};
 /// The size limit of a JSON value, in bytes.
 const VALUE_BYTES_MAX: usize = gossip::CONTENT_BYTES_MAX;
 
-/// The handlers' way to the types of the node. Clones share it.
+/// The handlers' way to the types and the services of the node. Clones share it.
 #[derive(Clone)]
 pub struct Types {
     cluster: Cluster,
+    services: Services,
     guard: Guard,
     /// The connection permits of sockets.
     connections: ConnectionLimit,
@@ -56,6 +60,25 @@ pub struct Types {
     keys: IdempotencyKeys<u128, Reply>,
     /// Held while a message is sent to a new room, so that the rooms are counted exactly.
     new_rooms: Arc<Mutex<()>>,
+}
+
+/// The services of a node, for handlers. Clones share them.
+#[derive(Clone)]
+pub struct Services {
+    /// The rate limiter.
+    pub limiter: RateLimiter,
+    /// The cache.
+    pub cache: Cache,
+    /// The tracker of events.
+    pub tracker: Tracker,
+}
+
+impl Services {
+    /// Returns the services of a node, which from now on serves the keys that it owns.
+    fn new(cluster: &Cluster) -> Self {
+        let (limiter, cache) = (RateLimiter::new(cluster), Cache::new(cluster));
+        Self { limiter, cache, tracker: Tracker::new(cluster) }
+    }
 }
 
 impl Types {
@@ -69,7 +92,8 @@ impl Types {
         stop: CancellationToken,
     ) -> Self {
         let (keys, new_rooms) = (IdempotencyKeys::default(), Arc::default());
-        Self { cluster, guard, connections, stop, keys, new_rooms }
+        let services = Services::new(&cluster);
+        Self { cluster, services, guard, connections, stop, keys, new_rooms }
     }
 
     /// Returns what the node holds.
@@ -95,6 +119,12 @@ impl Types {
         self.keys.set_run(run);
     }
 
+    /// Returns the services of the node.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Returns the handle to the types.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
@@ -116,7 +146,7 @@ impl Types {
     }
 
     /// Executes a change once per idempotency key. `change` identifies it.
-    async fn once<F>(
+    pub(crate) async fn once<F>(
         &self,
         IdempotencyKey(key): IdempotencyKey,
         change: &impl fmt::Debug,
@@ -133,13 +163,13 @@ impl Types {
 
 /// The response to a change that was made.
 #[derive(Clone)]
-struct Reply {
+pub(crate) struct Reply {
     status: StatusCode,
     body: Option<Arc<str>>,
 }
 
 impl Reply {
-    fn new(status: StatusCode, body: &impl Serialize) -> Self {
+    pub(crate) fn new(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_string(body).expect("the types of the API are JSON");
         Self { status, body: Some(body.into()) }
     }
@@ -178,13 +208,13 @@ fn permit(types: &Types, address: SocketAddr) -> Result<Permit, Problem> {
 }
 
 /// Returns the bytes of a JSON value, within the size limit.
-fn bytes_of(value: &Value) -> Result<Vec<u8>, Problem> {
+pub(crate) fn bytes_of(value: &Value) -> Result<Vec<u8>, Problem> {
     let bytes = serde_json::to_vec(value).expect("a value is JSON");
     if bytes.len() > VALUE_BYTES_MAX { Err(problem::too_large(bytes.len())) } else { Ok(bytes) }
 }
 
 /// Returns the JSON value of these bytes. Bytes that the API did not write are shown as a text.
-fn value_of(bytes: &[u8]) -> Value {
+pub(crate) fn value_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
@@ -272,4 +302,4 @@ macro_rules! path_of_names {
         }
     )*};
 }
-use path_of_names;
+pub(crate) use path_of_names;

@@ -16,7 +16,6 @@ use gossip::link::{unknown_path, wrong_method};
 use node_api::access::cors;
 use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
-use node_api::types;
 
 use crate::web::api::{
     cities, cluster, description, faults, heroes, lost_writes, pace, scenarios, stamps,
@@ -115,7 +114,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(cluster::events))
         .routes(routes!(lost_writes::lost_writes))
         .routes(routes!(lost_writes::lost_writes_csv))
-        .merge(types::routes());
+        .merge(node_api::routes());
     OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }
 

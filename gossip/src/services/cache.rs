@@ -1,6 +1,7 @@
 //! A cache: each value is held by the owner of its key, and loaded there once, however many nodes ask.
 //!
-//! - **Loading:** a value is loaded by a handler of calls, which the owner executes.
+//! - **Loading:** a value is loaded by a handler of calls, which the owner executes if it has it;
+//!   otherwise the next node in the order of owners.
 //! - **End:** a value ends after its time to live, when the cache is full, when its owner ends, and when
 //!   another node becomes the owner.
 
@@ -41,7 +42,7 @@ pub struct Cached {
     /// The node that holds it.
     pub from: NodeName,
     /// True if the owner did not answer, so that this node has loaded the value for itself. It is not
-    /// held.
+    /// held, and `from` is the node that has loaded it.
     pub is_local: bool,
 }
 
@@ -135,9 +136,9 @@ impl Cache {
         Ok(value.is_some())
     }
 
-    /// Returns the value of a key. If its owner holds none, it calls its own `handler` with `args`, and
-    /// holds the result for the time `ttl`; whoever asks meanwhile waits for the same result. If no
-    /// owner answers, this node calls its own handler, and holds nothing.
+    /// Returns the value of a key. If its owner holds none, it calls `handler` with `args`, and holds the
+    /// result for the time `ttl`; whoever asks meanwhile waits for the same result. If no owner answers,
+    /// this node calls the handler for itself, and holds nothing.
     ///
     /// # Errors
     /// [`CallError`], also that of the handler.
@@ -158,8 +159,9 @@ impl Cache {
             }
             Err(error) if error.outcome() == Outcome::Failed => Err(error),
             Err(_) => {
-                let own = Target::Node(self.cluster.node());
-                let loaded = self.cluster.call_within(LOADING_WITHIN, &own, handler, args).await?;
+                let target = Target::Owner(key.to_owned());
+                let loaded =
+                    self.cluster.call_within(LOADING_WITHIN, &target, handler, args).await?;
                 Ok(Cached { value: loaded.result, from: loaded.from, is_local: true })
             }
         }
@@ -189,10 +191,10 @@ impl Cache {
             }
             Request::Delete => Ok(self.held.remove(&key).await.map(value)),
             Request::Load { handler, args, ttl } => {
-                let own = Target::Node(self.cluster.node());
+                let target = Target::Owner(key.clone());
                 let load = async {
                     let loaded =
-                        self.cluster.call_within(LOADING_WITHIN, &own, &handler, &args).await;
+                        self.cluster.call_within(LOADING_WITHIN, &target, &handler, &args).await;
                     let value = loaded.map_err(|error| error.to_string())?.result;
                     Ok::<_, String>(Arc::new(Item { value, ttl: ttl.min(TTL_MAX) }))
                 };

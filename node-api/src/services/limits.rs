@@ -1,0 +1,74 @@
+//! Rate limits.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+
+use api_types::{LimitRequest, LimitVerdict};
+use gossip::services::limiter::{Quota, Verdict};
+
+use crate::body::JsonBody;
+use crate::error::Problem;
+use crate::services::refusals::Hitting;
+use crate::types::{Types, path_of_names};
+
+/// The largest limit.
+const LIMIT_MAX: u32 = 1_000_000;
+
+path_of_names! { KeyPath: "limit" "limit" "key" "key"; }
+
+/// Hit a key of a limit
+///
+/// The owner of the key counts for the whole cluster: `limit` hits are allowed at once, and then one
+/// every `per_s / limit` seconds. If the owner does not answer, the node decides with its own count, and
+/// `local` is true. Another `limit` or `per_s` counts by itself. A repeated request hits again.
+#[utoipa::path(
+    post, path = "/limits/{limit}/{key}", tag = "limits", params(KeyPath),
+    request_body = LimitRequest,
+    responses((status = 200, description = "the hit is allowed", body = LimitVerdict), Hitting)
+)]
+pub(crate) async fn hit(
+    State(types): State<Types>,
+    path: KeyPath,
+    JsonBody(LimitRequest { limit, per_s }): JsonBody<LimitRequest>,
+) -> Result<Response, Problem> {
+    let [name, key] = path.into_names();
+    let out_of_range = |detail: String| {
+        Problem::not_allowed("out_of_range", format!("{detail}; nothing was counted"))
+    };
+    if limit > LIMIT_MAX {
+        return Err(out_of_range(format!("limit must be at most {LIMIT_MAX}, not {limit}")));
+    }
+    let quota = Quota::new(limit, Duration::from_secs(per_s));
+    let quota = quota.map_err(|error| out_of_range(error.to_string()))?;
+    Ok(respond(types.services().limiter.hit(&name, &key, quota).await))
+}
+
+/// Responds with a decision; with a refused one as a problem that has its fields too.
+fn respond(Verdict { allowed, remaining, retry_after, decided_by, is_local }: Verdict) -> Response {
+    let verdict =
+        LimitVerdict { allowed, remaining, decided_by: decided_by.to_string(), local: is_local };
+    if allowed {
+        return Json(verdict).into_response();
+    }
+    let seconds = retry_after.as_secs_f64().ceil().max(1.0);
+    let detail = format!("the limit is reached; one more hit is allowed in {seconds} s");
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "limited", detail);
+    let fields = [serde_json::to_value(&problem), serde_json::to_value(&verdict)];
+    let fields = fields.map(|fields| fields.expect("the types of the API are JSON"));
+    let merged = fields.into_iter().filter_map(|fields| match fields {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    });
+    let merged = Value::Object(merged.flatten().collect());
+    let mut response = (problem.status, Json(merged)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let seconds = HeaderValue::try_from(seconds.to_string()).expect("a number is visible ASCII");
+    headers.insert(header::RETRY_AFTER, seconds);
+    response
+}
