@@ -10,13 +10,15 @@ use dispatch_node::model::status::ClusterStatus;
 use gossip::replica::Rules;
 
 use crate::cluster::Cluster;
-use crate::oracle::convergence::{all_at_rest, all_cover};
+use crate::oracle::convergence::{all_at_rest, all_cover, common_fingerprint};
 use crate::plan::Plan;
 use crate::tally::Tally;
 use crate::violation::Violation;
 
 /// The time after healing for pending effects: bombs in flight, process starts, silence timeouts.
 const SETTLE: Duration = Duration::from_secs(4);
+/// The number of times that a converged cluster is run until its replicas stay equal.
+const SETTLINGS_MAX: usize = 10;
 /// The interval between two checks for convergence.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -93,8 +95,7 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
             let nodes = cluster.nodes();
             cluster.oracle.check_at_rest(cluster.now, &cluster.processes, nodes)?;
         }
-        // Time for the last observation to reach dispatch.
-        cluster.run(cluster.now + SETTLE)?;
+        settle(&mut cluster, plan, bound)?;
         check_view(&mut cluster)?;
     }
     Ok(Outcome { converged_after, bound, trace: cluster.trace(), tally: cluster.tally })
@@ -130,6 +131,20 @@ fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Durat
         after += STEP;
         cluster.run(plan.fault_phase + SETTLE + after)?;
     }
+}
+
+/// Runs a converged cluster until the last observations have reached dispatch. What is collected
+/// meanwhile makes the replicas differ for a while again.
+fn settle(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<(), Violation> {
+    for _ in 0..SETTLINGS_MAX {
+        let before = common_fingerprint(&cluster.processes, cluster.nodes());
+        cluster.run(cluster.now + SETTLE)?;
+        if before.is_some() && before == common_fingerprint(&cluster.processes, cluster.nodes()) {
+            break;
+        }
+        converge(cluster, plan, bound)?;
+    }
+    Ok(())
 }
 
 fn check_view(cluster: &mut Cluster) -> Result<ClusterStatus, Violation> {

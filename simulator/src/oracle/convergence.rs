@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gossip::{Origin, Stamp, VersionVector};
+use gossip::{Fingerprint, Origin, Stamp, VersionVector};
 use location_node::city::FIGHTS;
 use shared::Replica;
 
@@ -122,11 +122,17 @@ impl Oracle {
 /// `tidy`, also requires that no collectable state is left.
 pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bool {
     let tidied = |replica: &Replica| bounds::at_rest(replica, nodes).is_ok();
-    let mut fingerprints = processes.members().map(|process| process.replica().map().fingerprint());
-    let first = fingerprints.next();
-    processes.members().count() == nodes
-        && fingerprints.all(|fingerprint| Some(fingerprint) == first)
+    common_fingerprint(processes, nodes).is_some()
         && (!tidy || processes.members().all(|process| tidied(process.replica())))
+}
+
+/// Returns the fingerprint of all members, if each of `nodes` names has exactly one member and all
+/// members are equal.
+pub(crate) fn common_fingerprint(processes: &Processes, nodes: usize) -> Option<Fingerprint> {
+    let mut fingerprints = processes.members().map(|process| process.replica().map().fingerprint());
+    let first = fingerprints.next()?;
+    let are_equal = fingerprints.all(|fingerprint| fingerprint == first);
+    (are_equal && processes.members().count() == nodes).then_some(first)
 }
 
 /// Returns whether every member covers all of these vectors.
