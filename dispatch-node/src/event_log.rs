@@ -10,6 +10,10 @@ use gossip::{NodeName, Stamp, UnixMillis};
 use shared::Entry;
 use shared::hero::HeroId;
 
+/// The topic in which each event is published, as the API describes it, and the stream in which it is
+/// counted.
+pub(crate) const EVENTS: &str = "events";
+
 /// The newest events, oldest first. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct EventLog {

@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use gossip::link::{self, Cluster, ClusterConfig, Node, Port, TopicHandle};
+use gossip::services::tracker::Tracker;
 use gossip::types::desk::{Answered, Desk};
 use gossip::{Intensity, replica};
 use node_api::access::tokens::Tokens;
+use node_api::types::Services;
 use shared::meter::Metric;
 use shared::node::Start;
 use shared::options::{Costs, well_known_cities};
@@ -22,15 +24,12 @@ use shared::process::{HeroNode, Process};
 use shared::{Replica, process, well_known};
 
 use crate::dispatch::{Config, Dispatch, Event};
-use crate::event_log::{EventKind, LoggedEvent};
+use crate::event_log::{EVENTS, EventKind, LoggedEvent};
 use crate::metrics::{self, ViewMetrics};
 use crate::options::Options;
 use crate::web::{
     self, DispatchHandle, LauncherClient, Limits, Responder, Settings, representation,
 };
-
-/// The topic of what happens: each event of the log, as the API describes it.
-const EVENTS: &str = "events";
 
 /// Runs dispatch until it is asked to stop.
 #[must_use]
@@ -61,17 +60,21 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let (handle_to_types, types) = Cluster::new(name, handle.commands());
         let log = handle_to_types.topic(EVENTS);
+        let services = Services::new(&handle_to_types);
+        let tracker = services.tracker.clone();
         let settings = Settings {
             cities,
             addresses: cluster.addresses.clone(),
             guard: options.access.guard(tokens, options.listen, encrypted),
             cluster: handle_to_types,
+            services,
             launcher: LauncherClient::of(options.launcher),
             unsafe_for: unsafe_for.clone(),
             limits: Limits {
                 name_chars: options.web.max_name_chars,
                 browsers,
                 browsers_per_address,
+                commands: options.web.commands(),
             },
         };
         let router = web::router(handle, settings, stop.clone());
@@ -85,7 +88,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let mut view_metrics = ViewMetrics::default();
         let on_event = move |event| {
             if let Event::Logged(event) = &event {
-                publish(&log, event);
+                publish(&log, &tracker, event);
             }
             deliver(event, &responder, &mut view_metrics, &known);
             ControlFlow::Continue(())
@@ -94,9 +97,10 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
     })
 }
 
-/// Publishes an event of the log to those who listen at any node.
-fn publish(log: &TopicHandle, event: &LoggedEvent) {
+/// Publishes an event of the log to those who listen at any node, and counts it.
+fn publish(log: &TopicHandle, tracker: &Tracker, event: &LoggedEvent) {
     let event = representation::event(event);
+    tracker.track(EVENTS, &format!("{}: {}", event.node, event.kind));
     let event = serde_json::to_vec(&event).expect("the types of the API are JSON");
     // Without room in the queue it is not published, as any message may be lost.
     let _ = log.post(&event);

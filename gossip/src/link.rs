@@ -47,7 +47,7 @@ mod upgrade;
 pub use close::{close, close_code};
 pub use cluster::{AskError, Cluster, ClusterServer, Loss};
 pub use config::ClusterConfig;
-pub use connection_limit::{ConnectionLimit, LimitReached, Permit};
+pub use connection_limit::{ConnectionLimit, LimitReached, Permit, network};
 pub use freeze::thaw;
 pub use handlers::{Context, Handled};
 pub use handles::{

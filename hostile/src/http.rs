@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use node_api::access::guard::Guard;
 use node_api::access::policy::AccessPolicy;
 use node_api::access::tokens::Tokens;
+use node_api::types::Services;
 use shared::options::well_known_cities;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::runtime::Runtime;
@@ -168,10 +169,16 @@ fn settings(cluster: Cluster) -> Settings {
             encrypted: false,
             hsts: None,
         }),
+        services: Services::new(&cluster),
         cluster,
         launcher: LauncherClient::of(None),
         unsafe_for: None,
-        limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
+        limits: Limits {
+            name_chars: 100,
+            browsers: 100,
+            browsers_per_address: 100,
+            commands: None,
+        },
     }
 }
 

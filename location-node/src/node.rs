@@ -13,7 +13,7 @@ use gossip::link::{Cluster, ConnectionLimit, IncarnationEnd, Node, Port};
 use gossip::types::desk::{Answered, Desk};
 use gossip::{Intensity, replica};
 use node_api::access::tokens::Tokens;
-use node_api::types::Types;
+use node_api::types::{Services, Types};
 use shared::node::Start;
 use shared::options::Costs;
 use shared::process::{HeroNode, Process};
@@ -70,12 +70,13 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let (asks, commands) = mpsc::channel(REQUESTS_MAX);
         let (handle, server) = Cluster::new(name, asks);
         work::register(&handle);
+        let services = Services::new(&handle);
         let guard = options.access.guard(tokens, options.listen, process.port.tls.is_some());
         let sockets = ConnectionLimit::new(SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX);
         let bombs = Bombs::default();
         let civics = civics::run(handle.clone(), name, bombs.clone(), process.stop.clone());
         tokio::spawn(civics);
-        let types = Types::new(handle, guard.clone(), sockets, process.stop.clone());
+        let types = Types::new(handle, services, guard.clone(), sockets, process.stop.clone());
         let router = node_api::router(types, guard);
         let on_event = move |event| {
             if let Event::Bombed = event {

@@ -32,6 +32,7 @@ pub const COMMON: &[Known] = &[
     (422, "invalid_field", "a field is missing, unknown, or of another type"),
     (422, "invalid_name", "a name must have 1 to 100 characters, one of them visible, and no control characters"),
     (422, "out_of_range", "an amount is out of its range"),
+    (429, "limited", "the limit is reached; the problem also has the fields of a decision"),
     (429, "overloaded", "the request queue is full"),
     (503, "joining", "the node has just started, and has not caught up"),
     (503, "no_place", "connection limit reached (--max-connections)"),
@@ -43,7 +44,7 @@ pub const ANY: &[&str] =
     &["invalid_host", "sign_in", "foreign_host", "overloaded", "no_place", "outcome_unknown"];
 /// The problems that every call that changes something can return.
 pub const CHANGE: &[&str] =
-    &["foreign_origin", "viewer", "invalid_idempotency_key", "idempotency_key_reused"];
+    &["foreign_origin", "viewer", "invalid_idempotency_key", "idempotency_key_reused", "limited"];
 /// The problems that every call with a body can return.
 pub const BODY: &[&str] = &[
     "body_required",

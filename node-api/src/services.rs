@@ -5,7 +5,7 @@
 
 mod cache;
 mod calls;
-mod limits;
+pub mod limits;
 mod members;
 mod refusals;
 mod tracked;
@@ -38,7 +38,8 @@ where
 }
 
 /// Returns the problem of a call without a result.
-pub(crate) fn problem(error: &CallError) -> Problem {
+#[must_use]
+pub fn problem(error: &CallError) -> Problem {
     let executed = match error.outcome() {
         Outcome::NotExecuted => "; nothing was executed",
         Outcome::Failed | Outcome::Unknown => "",
@@ -49,7 +50,7 @@ pub(crate) fn problem(error: &CallError) -> Problem {
         CallError::TooLarge { .. } => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
         }
-        CallError::NoMember(_) => Problem::not_found("unknown_node", detail),
+        CallError::NoMember(_) => Problem::not_allowed("unknown_node", detail),
         CallError::NoHandler { .. } | CallError::NoHandlers => {
             Problem::not_found("unknown_handler", detail)
         }

@@ -75,24 +75,25 @@ pub struct Services {
 
 impl Services {
     /// Returns the services of a node, which from now on serves the keys that it owns.
-    fn new(cluster: &Cluster) -> Self {
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
         let (limiter, cache) = (RateLimiter::new(cluster), Cache::new(cluster));
         Self { limiter, cache, tracker: Tracker::new(cluster) }
     }
 }
 
 impl Types {
-    /// Returns the types behind this handle. Sockets take permits from `connections`, and close
-    /// when `stop` is cancelled.
+    /// Returns the types and services behind this handle. Sockets take permits from `connections`, and
+    /// close when `stop` is cancelled.
     #[must_use]
     pub fn new(
         cluster: Cluster,
+        services: Services,
         guard: Guard,
         connections: ConnectionLimit,
         stop: CancellationToken,
     ) -> Self {
         let (keys, new_rooms) = (IdempotencyKeys::default(), Arc::default());
-        let services = Services::new(&cluster);
         Self { cluster, services, guard, connections, stop, keys, new_rooms }
     }
 

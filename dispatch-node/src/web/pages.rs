@@ -10,3 +10,4 @@ pub(crate) mod scenarios;
 pub(crate) mod sign_in;
 pub(crate) mod stamps;
 pub(crate) mod types;
+pub(crate) mod work;

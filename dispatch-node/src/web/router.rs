@@ -52,6 +52,8 @@ fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(index::page))
         .route("/help", get(index::help))
+        .route("/work", get(pages::work::page))
+        .route("/work/{view}/{again}/{x}/{y}", get(pages::work::tile))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/live", get(pages::live::live))

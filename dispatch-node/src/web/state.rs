@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use gossip::NodeName;
 use gossip::link::{Cluster, ConnectionLimit};
+use gossip::services::limiter::Quota;
 use node_api::access::guard::Guard;
-use node_api::types::Types;
+use node_api::types::{Services, Types};
 
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::domain::Domain;
@@ -39,8 +40,10 @@ pub(crate) struct AppState {
     pub(crate) connections: ConnectionLimit,
     /// The access control.
     pub(crate) guard: Guard,
-    /// The library's types at this node.
+    /// The library's types and services at this node.
     pub(crate) types: Types,
+    /// The number of commands of one address.
+    pub(crate) commands: Option<Quota>,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
@@ -61,6 +64,8 @@ pub struct Settings {
     pub guard: Guard,
     /// The handle to the library's types.
     pub cluster: Cluster,
+    /// The services at the owners of keys.
+    pub services: Services,
     /// The client that restarts cities.
     pub launcher: LauncherClient,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
@@ -78,6 +83,9 @@ pub struct Limits {
     pub browsers: usize,
     /// The maximum number of open live sockets per address.
     pub browsers_per_address: usize,
+    /// The number of commands of one address in a minute, counted in the whole cluster; `None` if it is
+    /// not limited.
+    pub commands: Option<Quota>,
 }
 
 impl AppState {
@@ -87,7 +95,8 @@ impl AppState {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { cities, addresses, guard, cluster, launcher, unsafe_for, limits } = settings;
+        let Settings { cities, addresses, guard, cluster, services, launcher, unsafe_for, limits } =
+            settings;
         let domain = Domain::new(cities, limits.name_chars);
         let scenarios =
             ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
@@ -102,7 +111,7 @@ impl AppState {
         dispatch.keys().set_run(broadcaster.epoch());
         dispatch.set_launcher(launcher.clone());
         let connections = ConnectionLimit::new(limits.browsers, limits.browsers_per_address);
-        let types = Types::new(cluster, guard.clone(), connections.clone(), stop.clone());
+        let types = Types::new(cluster, services, guard.clone(), connections.clone(), stop.clone());
         types.set_run(broadcaster.epoch());
         Self {
             dispatch,
@@ -115,6 +124,7 @@ impl AppState {
             connections,
             guard,
             types,
+            commands: limits.commands,
             unsafe_for: unsafe_for.map(Into::into),
             stop,
         }

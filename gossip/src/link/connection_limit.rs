@@ -78,9 +78,10 @@ impl Drop for Permit {
     }
 }
 
-/// Returns the address under which connections are counted. For IPv6 it is the /64 network, since a
-/// host can usually choose any address in it.
-fn network(address: IpAddr) -> IpAddr {
+/// Returns the address under which a client is counted. For IPv6 it is the /64 network, since a host can
+/// usually choose any address in it.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -45,20 +45,29 @@ pub(crate) async fn hit(
     }
     let quota = Quota::new(limit, Duration::from_secs(per_s));
     let quota = quota.map_err(|error| out_of_range(error.to_string()))?;
-    Ok(respond(types.services().limiter.hit(&name, &key, quota).await))
+    let verdict = types.services().limiter.hit(&name, &key, quota).await;
+    Ok(if verdict.allowed { Json(described(&verdict)).into_response() } else { refused(&verdict) })
 }
 
-/// Responds with a decision; with a refused one as a problem that has its fields too.
-fn respond(Verdict { allowed, remaining, retry_after, decided_by, is_local }: Verdict) -> Response {
-    let verdict =
-        LimitVerdict { allowed, remaining, decided_by: decided_by.to_string(), local: is_local };
-    if allowed {
-        return Json(verdict).into_response();
+fn described(verdict: &Verdict) -> LimitVerdict {
+    LimitVerdict {
+        allowed: verdict.allowed,
+        remaining: verdict.remaining,
+        decided_by: verdict.decided_by.to_string(),
+        local: verdict.is_local,
     }
-    let seconds = retry_after.as_secs_f64().ceil().max(1.0);
+}
+
+/// Returns the response to a hit that is not allowed: a problem that also has the fields of the decision.
+///
+/// # Panics
+/// Never: the types of the API are JSON.
+#[must_use]
+pub fn refused(verdict: &Verdict) -> Response {
+    let seconds = verdict.retry_after.as_secs_f64().ceil().max(1.0);
     let detail = format!("the limit is reached; one more hit is allowed in {seconds} s");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "limited", detail);
-    let fields = [serde_json::to_value(&problem), serde_json::to_value(&verdict)];
+    let fields = [serde_json::to_value(&problem), serde_json::to_value(described(verdict))];
     let fields = fields.map(|fields| fields.expect("the types of the API are JSON"));
     let merged = fields.into_iter().filter_map(|fields| match fields {
         Value::Object(fields) => Some(fields),

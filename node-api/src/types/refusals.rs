@@ -39,7 +39,7 @@ refusals! { OWN =>
     Deleting: JOINING, NAME, CHANGE, WRITE, &["unknown_key"];
     Sending: JOINING, NAME, CHANGE, BODY, WRITE, &["invalid_text", "unknown_message"],
         &["too_fast", "too_many_rooms"];
-    Publishing: NAME, BODY, &["invalid_query", "foreign_origin", "viewer"];
+    Publishing: NAME, BODY, &["invalid_query", "foreign_origin", "viewer", "limited"];
     ReadingName: JOINING, NAME, &["unknown_name"];
     Registering: JOINING, NAME, CHANGE, BODY, WRITE, &["taken"];
     Releasing: JOINING, NAME, CHANGE, WRITE, &["unknown_name", "not_held"];

@@ -1,11 +1,16 @@
 //! The middleware that applies the access policy and sets the security headers on every response.
 
-use axum::extract::{Request, State};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use gossip::link::network;
 use node_api::access::guard;
+use node_api::access::policy::{SIGN_IN, SIGN_OUT};
+use node_api::services::limits;
 
 use crate::web::error::Problem;
 use crate::web::extract::accept;
@@ -19,6 +24,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types superhero";
 
+/// The limit that counts commands.
+const COMMANDS: &str = "commands";
+
 /// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn apply(
     State(state): State<AppState>,
@@ -27,16 +35,36 @@ pub(crate) async fn apply(
 ) -> Response {
     let admitted = state.guard.admit(request.method(), request.uri().path(), request.headers());
     let mut response = match admitted {
-        Ok(role) => {
-            request.extensions_mut().insert(role);
-            next.run(request).await
-        }
+        Ok(role) => match too_many(&state, sender_of_command(&request)).await {
+            Some(refused) => refused,
+            None => {
+                request.extensions_mut().insert(role);
+                next.run(request).await
+            }
+        },
         Err(problem) => {
             refused(&state, request.method(), request.uri(), request.headers(), problem)
         }
     };
     state.guard.protect(response.headers_mut(), CONTENT_SECURITY_POLICY);
     response
+}
+
+/// Returns the address of a command, as it is counted; `None` of other requests.
+fn sender_of_command(request: &Request) -> Option<String> {
+    let is_command = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !is_command || matches!(request.uri().path(), SIGN_IN | SIGN_OUT) {
+        return None;
+    }
+    let ConnectInfo(address) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    Some(network(address.ip()).to_string())
+}
+
+/// Counts a command in the whole cluster. Returns the response if there are too many.
+async fn too_many(state: &AppState, sender: Option<String>) -> Option<Response> {
+    let limiter = &state.types.services().limiter;
+    let verdict = limiter.hit(COMMANDS, &sender?, state.commands?).await;
+    (!verdict.allowed).then(|| limits::refused(&verdict))
 }
 
 /// Returns the response to a refused request. A browser whose user can sign in is led to do so, and

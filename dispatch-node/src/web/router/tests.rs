@@ -21,6 +21,7 @@ use gossip::link::Cluster;
 use node_api::access::guard::Guard;
 use node_api::access::policy::AccessPolicy;
 use node_api::access::tokens::Tokens;
+use node_api::types::Services;
 
 use crate::fixtures::{THREE, name, view};
 use crate::request::{Action, Command, Operation as _, ReadView, Reply, RequestError};
@@ -109,10 +110,16 @@ impl Site {
             cities: THREE.map(name).to_vec(),
             addresses: [(name("gotham"), "127.0.0.1:4901".to_owned())].into(),
             guard: Guard::new(access),
+            services: Services::new(&cluster),
             cluster,
             launcher: LauncherClient::of(None),
             unsafe_for: None,
-            limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100 },
+            limits: Limits {
+                name_chars: 100,
+                browsers: 100,
+                browsers_per_address: 100,
+                commands: None,
+            },
         };
         let router = build(handle, settings, CancellationToken::new());
         let executed = Arc::new(Mutex::new(Vec::new()));

@@ -1,0 +1,149 @@
+//! The page of what the cities do together: a picture in tiles, the most frequent events, and the members.
+//!
+//! Invariant: the number of different tiles is limited, so that requests cannot make the cities draw
+//! without end.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header;
+use axum::response::{Html, IntoResponse as _, Response};
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use gossip::LinkDown;
+use gossip::link::{MemberState, MemberStatus};
+use node_api::services::problem;
+
+use crate::event_log::EVENTS;
+use crate::text::title;
+use crate::web::error::Problem;
+use crate::web::render::html::html;
+use crate::web::state::AppState;
+
+/// The columns and rows of tiles of a picture.
+const COLUMNS: u32 = 8;
+const ROWS: u32 = 5;
+/// The number of pictures.
+const VIEWS: u32 = 5;
+/// The number of times that a picture is drawn anew before the first drawing is shown again.
+const TIMES: u32 = 10;
+/// The time for which a tile is cached.
+const TTL: Duration = Duration::from_secs(600);
+/// The number of events that are shown.
+const EVENTS_SHOWN: usize = 10;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "work.html")]
+struct Work {
+    view: u32,
+    again: u32,
+    next: u32,
+    pictures: Vec<PictureLink>,
+    tiles: Vec<(u32, u32)>,
+    events: Vec<(String, u64)>,
+    /// The nodes that have not told their events, if there are any.
+    silent: Option<String>,
+    members: Vec<MemberRow>,
+}
+
+/// A link to a picture.
+struct PictureLink {
+    number: u32,
+    label: String,
+    is_shown: bool,
+}
+
+/// A member, as shown.
+struct MemberRow {
+    name: String,
+    state: &'static str,
+    why: &'static str,
+    since: String,
+    address: String,
+}
+
+/// The picture in the query.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Picture {
+    view: u32,
+    again: u32,
+}
+
+/// `GET /work`
+pub(crate) async fn page(State(state): State<AppState>, RawQuery(raw): RawQuery) -> Html<String> {
+    let Picture { view, again } =
+        serde_urlencoded::from_str(&raw.unwrap_or_default()).unwrap_or_default();
+    let top = state.types.services().tracker.top(EVENTS, EVENTS_SHOWN).await;
+    let silent = (top.answered < top.of)
+        .then(|| format!("{} of {} nodes have answered.", top.answered, top.of));
+    let members = state.types.cluster().members().into_iter().map(row).collect();
+    let (view, again) = (view % VIEWS, again % TIMES);
+    let picture = |number| PictureLink {
+        number,
+        label: format!("Picture {}", number + 1),
+        is_shown: number == view,
+    };
+    Html(html(&Work {
+        view,
+        again,
+        next: (again + 1) % TIMES,
+        pictures: (0..VIEWS).map(picture).collect(),
+        tiles: (0..ROWS).flat_map(|y| (0..COLUMNS).map(move |x| (x, y))).collect(),
+        events: top.events,
+        silent,
+        members,
+    }))
+}
+
+fn row(member: MemberStatus) -> MemberRow {
+    let (state, why) = match (member.state, member.cause) {
+        (MemberState::Up, _) => ("up", ""),
+        (MemberState::Suspect, _) => ("suspect", "its link was just lost"),
+        (MemberState::Down, Some(LinkDown::Refused)) => ("down", "its process has stopped"),
+        (MemberState::Down, Some(LinkDown::TimedOut)) => ("down", "nothing was received in time"),
+        (MemberState::Down, Some(LinkDown::Lost) | None) => ("down", "its connection failed"),
+    };
+    let millis = i128::from(member.since.0) * 1_000_000;
+    let since = OffsetDateTime::from_unix_timestamp_nanos(millis).map(|since| {
+        let (hour, minute, second) = since.to_hms();
+        format!("{hour:02}:{minute:02}:{second:02} UTC")
+    });
+    MemberRow {
+        name: title(member.name),
+        state,
+        why,
+        since: since.unwrap_or_default(),
+        address: member.address.unwrap_or_else(|| "this node".to_owned()),
+    }
+}
+
+/// A drawn tile, as cities return it.
+#[derive(Deserialize)]
+struct Drawn {
+    png: String,
+}
+
+/// `GET /work/{view}/{again}/{x}/{y}`: a tile of a picture, drawn by the city that owns it.
+pub(crate) async fn tile(
+    State(state): State<AppState>,
+    Path((view, again, x, y)): Path<(u32, u32, u32, u32)>,
+) -> Result<Response, Problem> {
+    if view >= VIEWS || again >= TIMES || x >= COLUMNS || y >= ROWS {
+        return Err(Problem::not_found("unknown_path", "there is no such tile"));
+    }
+    let args = json!({ "view": view, "x": x, "y": y, "columns": COLUMNS, "rows": ROWS });
+    let args = serde_json::to_vec(&args).expect("it is JSON");
+    let key = format!("tile {view}/{again}/{x}/{y}");
+    let cached = state.types.services().cache.get_or_load(&key, TTL, "tile", &args).await;
+    let cached = cached.map_err(|error| problem(&error))?;
+    let malformed = || Problem::unavailable("unreachable", "the city has not returned a picture");
+    let drawn: Drawn = serde_json::from_slice(&cached.value).map_err(|_| malformed())?;
+    let png = BASE64.decode(drawn.png.as_bytes()).map_err(|_| malformed())?;
+    Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
+}
