@@ -26,7 +26,7 @@ pub struct Member {
     /// `up`: there is a link; `suspect`: it was lost less than 3 s ago; `down`: there is none.
     pub state: String,
     /// The incarnation; null if there was never a link to it.
-    pub incarnation: Option<String>,
+    pub incarnation: Option<u64>,
     /// The time of the last change of `state`, in milliseconds since 1970, by the clock of this node.
     pub since_ms: u64,
     /// The address; null of this node itself.

@@ -1,5 +1,6 @@
 //! The calls of dispatch's HTTP API, and of every node's [replicated types](types).
 
+pub(crate) mod services;
 pub(crate) mod types;
 
 use std::io;
@@ -93,6 +94,13 @@ impl Api {
     #[must_use]
     pub fn within(&self, timeout: Duration) -> Self {
         Self { http: self.http.within(timeout) }
+    }
+
+    /// Returns a client whose requests may take this much longer, for calls with time limits of their
+    /// own.
+    #[must_use]
+    pub fn patient(&self, longer: Duration) -> Self {
+        Self { http: self.http.patient(longer) }
     }
 
     /// Opens a connection for a WebSocket.
@@ -302,6 +310,12 @@ impl Api {
         request: &impl Serialize,
     ) -> Result<Answer<T>, Error> {
         self.call(Method::POST, path, Some(&body(request)))
+    }
+
+    /// Sends a request whose response has no body.
+    pub(crate) fn send(&self, path: &str, request: &impl Serialize) -> Result<(), Error> {
+        let path = format!("/api/v1{path}");
+        self.http.send(&Method::POST, &path, Some(&body(request))).result.map(drop)
     }
 
     fn delete(&self, path: &str) -> Result<(), Error> {

@@ -100,6 +100,11 @@ impl Http {
         Self { timeout: timeout.clamp(TIMEOUT_MIN, REQUEST_TIMEOUT), ..self.clone() }
     }
 
+    /// Returns a sender whose requests end within [`REQUEST_TIMEOUT`] and this much longer.
+    pub(crate) fn patient(&self, longer: Duration) -> Self {
+        Self { timeout: REQUEST_TIMEOUT.saturating_add(longer), ..self.clone() }
+    }
+
     /// Returns a sender that keeps its connection open for the next request.
     ///
     /// The timeout applies to each phase of a request. With a timeout for the whole request, ureq

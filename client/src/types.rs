@@ -1,4 +1,4 @@
-//! The commands of the replicated types, at dispatch or at another node.
+//! The commands of the replicated types and of the services, at dispatch or at another node.
 
 mod at;
 mod counter;
@@ -7,6 +7,7 @@ mod options;
 mod owner;
 mod presence;
 mod room;
+mod services;
 mod set;
 mod table;
 mod topic;
@@ -19,8 +20,8 @@ use superhero::Api;
 use crate::output::Failure;
 use crate::printer::Printer;
 
-use options::Owner;
 pub(crate) use options::TypeCommand;
+use options::{AtNode, Owner};
 
 /// Runs a command at the node that `--at` names. `dispatch` is the client for dispatch.
 pub(crate) fn run(dispatch: &Api, print: Printer, command: TypeCommand) -> Result<(), Failure> {
@@ -36,6 +37,14 @@ pub(crate) fn run(dispatch: &Api, print: Printer, command: TypeCommand) -> Resul
         TypeCommand::Topic(topic) => topic::run(&node(topic.at)?, print, topic.command),
         TypeCommand::Owner(Owner { at, key }) => owner::run(&node(at)?, print, &key),
         TypeCommand::Name(name) => name::run(&node(name.at)?, print, name.command),
+        TypeCommand::Members { at } => services::members(&node(at)?, print),
+        TypeCommand::Call(call) => services::call(&node(call.at.clone())?, print, call),
+        TypeCommand::Map(map) => services::map(&node(map.at.clone())?, print, map),
+        TypeCommand::Limit(limit) => services::limit(&node(limit.at.clone())?, print, limit),
+        TypeCommand::Cache(AtNode { at, command }) => services::cache(&node(at)?, print, command),
+        TypeCommand::Tracked(AtNode { at, command }) => {
+            services::tracked(&node(at)?, print, command)
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub use problem::{Problem, shortened, unknown_path, wrong_method};
 pub use progress::Progress;
 pub use secret::{Purpose, Secret};
 pub use spread::{Returned, Target, Work};
-pub use start::{Builder, RunningNode};
+pub use start::{Builder, RunningNode, local_cluster};
 pub use supervisor::{IncarnationEnd, Node, NodeConfig, NodeEnd, Supervisor};
 pub use telemetry::{Direction, FrameStats, Hooks, NoHooks, NoTelemetry, Telemetry};
 pub use tls::{Expiry, Files as TlsFiles, Reloader as TlsReloader, Tls, Use as CertificateUse};

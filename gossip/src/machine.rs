@@ -64,6 +64,10 @@ pub enum LinkDown {
 
 /// An output of a machine. `E` is the type of the reports to its own process.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an output is moved once, to the link or the process"
+)]
 pub enum Output<A: Application, E> {
     /// Sends `frame` over the link to `to`. Without a link, the frame is dropped.
     Send {

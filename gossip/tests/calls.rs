@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use gossip::link::{Cluster, RunningNode, Target};
+use gossip::link::{Cluster, Target};
 use gossip::{CALL_BYTES_MAX, CallError, NodeName, Outcome};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use nodes::{cluster, shown};
+use nodes::cluster;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -27,15 +27,6 @@ fn to(node: &str) -> Target {
     Target::Node(name(node))
 }
 
-/// Starts nodes with these names, and waits until each reaches all.
-async fn linked<const N: usize>(names: [&str; N]) -> [RunningNode; N] {
-    let nodes = cluster(names).await;
-    for node in &nodes {
-        shown(node.cluster(), |snapshot| snapshot.nodes().len() == N).await;
-    }
-    nodes
-}
-
 /// Registers a handler that returns the name of its node.
 fn serve_name(cluster: &Cluster) {
     cluster.handle("name", |_, _| async { Ok(Vec::new()) });
@@ -43,7 +34,7 @@ fn serve_name(cluster: &Cluster) {
 
 #[tokio::test]
 async fn call_has_three_outcomes() {
-    let [a, b] = linked(["a", "b"]).await;
+    let [a, b] = cluster(["a", "b"]).await;
     let started = Arc::new(Notify::new());
     let signal = Arc::clone(&started);
     b.cluster().handle("double", |_, args| async move { Ok([&args[..], &args].concat()) });
@@ -112,7 +103,7 @@ async fn dropped_call_stops_its_handler() {
             self.0.notify_one();
         }
     }
-    let [a, b] = linked(["a", "b"]).await;
+    let [a, b] = cluster(["a", "b"]).await;
     let (started, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let signals = (Arc::clone(&started), Arc::clone(&dropped));
     let handler = move |_, _| {
@@ -139,7 +130,7 @@ async fn dropped_call_stops_its_handler() {
 
 #[tokio::test]
 async fn targets_choose_among_the_nodes_with_the_handler() {
-    let nodes = linked(["a", "b", "c", "d"]).await;
+    let nodes = cluster(["a", "b", "c", "d"]).await;
     let a = nodes[0].cluster();
     // Not at the caller's own node.
     for node in &nodes[1..] {
@@ -178,7 +169,7 @@ async fn targets_choose_among_the_nodes_with_the_handler() {
 #[tokio::test]
 async fn work_is_finished_although_nodes_die() {
     const ITEMS: usize = 1_000;
-    let [a, b, c, d] = linked(["a", "b", "c", "d"]).await;
+    let [a, b, c, d] = cluster(["a", "b", "c", "d"]).await;
     let executed = Arc::new(AtomicUsize::new(0));
     for node in [&a, &b, &c, &d] {
         let executed = Arc::clone(&executed);

@@ -15,18 +15,9 @@ use gossip::services::cache::{Cache, Cached};
 use gossip::services::limiter::{Quota, RateLimiter, Verdict};
 use gossip::services::tracker::Tracker;
 
-use nodes::{cluster, shown};
+use nodes::cluster;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-/// Starts four nodes, and waits until each reaches all.
-async fn four() -> [RunningNode; 4] {
-    let nodes = cluster(["a", "b", "c", "d"]).await;
-    for node in &nodes {
-        shown(node.cluster(), |snapshot| snapshot.nodes().len() == 4).await;
-    }
-    nodes
-}
 
 /// Returns the position of the owner of a key.
 fn owner(nodes: &[RunningNode], key: &str) -> usize {
@@ -42,7 +33,7 @@ fn silence(cluster: &Cluster, handler: &str) {
 
 #[tokio::test]
 async fn limit_holds_over_all_nodes_and_at_each_node_without_the_owner() {
-    let nodes = four().await;
+    let nodes = cluster(["a", "b", "c", "d"]).await;
     let limiters: Vec<_> = nodes.iter().map(|node| RateLimiter::new(node.cluster())).collect();
     let quota = Quota::new(10, HOUR).expect("a valid quota");
     // A hundred clients at four nodes hit one key at the same time.
@@ -75,7 +66,7 @@ async fn limit_holds_over_all_nodes_and_at_each_node_without_the_owner() {
 
 #[tokio::test]
 async fn value_is_loaded_once_and_held_by_its_owner() {
-    let nodes = four().await;
+    let nodes = cluster(["a", "b", "c", "d"]).await;
     let caches: Vec<_> = nodes.iter().map(|node| Cache::new(node.cluster())).collect();
     let loaded = Arc::new(AtomicUsize::new(0));
     for node in &nodes {
@@ -119,7 +110,7 @@ async fn value_is_loaded_once_and_held_by_its_owner() {
 
 #[tokio::test]
 async fn frequent_events_are_found_and_missing_nodes_are_told() {
-    let nodes = four().await;
+    let nodes = cluster(["a", "b", "c", "d"]).await;
     let trackers: Vec<_> = nodes.iter().map(|node| Tracker::new(node.cluster())).collect();
     for (event, count) in [("get", 20), ("put", 10), ("delete", 5)] {
         for number in 0..count {

@@ -35,6 +35,7 @@ mod pictures;
 mod proxies;
 mod scenarios;
 mod security;
+mod services;
 mod strangers;
 mod tables;
 mod topics;

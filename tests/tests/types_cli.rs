@@ -288,3 +288,36 @@ fn topic_is_published_and_watched_and_owners_are_shown() {
     let owner = ["owner", "joker", "--at", "gotham"];
     wait_printed(&cluster, &owner, "joker\tgotham\tdispatch capitol metropolis\n");
 }
+
+#[test]
+fn members_calls_limits_and_the_cache_are_shown() {
+    let cluster = Cluster::start(Options::default());
+    wait_until("gotham reaches all nodes", HANG_TIMEOUT, || {
+        let members = json_of(&cluster, &["members", "--at", "gotham"]);
+        let members = members["members"].as_array().expect("a list").clone();
+        ensure(members.iter().all(|member| member["state"] == "up"), || format!("{members:?}"))
+    });
+    let members = succeed(&cluster, &["members", "--at", "gotham"]);
+    assert!(members.contains("dispatch\tdispatch\tup\t"), "{members}");
+    let call = ["call", "prime", "{\"above\":100}", "--to", "capitol", "--at", "gotham"];
+    assert_eq!(succeed(&cluster, &call), "capitol\t{\"prime\":101}\n");
+    let error = refused(&cluster, &["call", "nothing"], "unknown_handler");
+    assert!(error.contains("nothing was executed"), "{error}");
+    let map = ["map", "prime", "{\"above\":1}", "{\"above\":10}", "--spread", "least_loaded"];
+    let printed = succeed(&cluster, &map);
+    let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!((lines[0][2], lines[1][2]), ("{\"prime\":2}", "{\"prime\":11}"));
+    let failed = superhero(&cluster, &["map", "prime", "{\"above\":1}", "one"]);
+    assert!(failed.code == Some(1) && failed.stderr.contains("1 of 2 items"), "{failed:?}");
+    let limit = ["limit", "login", "ada", "--limit", "1", "--per", "1h", "--at", "metropolis"];
+    let allowed = succeed(&cluster, &limit);
+    assert!(allowed.starts_with("true\t0\t") && allowed.ends_with("\tthe owner\n"), "{allowed}");
+    refused(&cluster, &limit, "limited");
+    let put = ["cache", "put", "avatar", "{\"cape\":true}", "--ttl", "5m", "--at", "capitol"];
+    let held = succeed(&cluster, &put);
+    assert_eq!(succeed(&cluster, &["cache", "get", "avatar", "--at", "gotham"]), held);
+    assert_eq!(succeed(&cluster, &["cache", "delete", "avatar"]), "");
+    refused(&cluster, &["cache", "get", "avatar"], "unknown_key");
+    assert_eq!(succeed(&cluster, &["tracked", "add", "api", "get"]), "");
+    wait_printed(&cluster, &["tracked", "top", "api", "--at", "capitol"], "get\t1\n");
+}

@@ -1,8 +1,12 @@
-//! The options of the commands for the replicated types.
+//! The options of the commands for the replicated types and the services.
+
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-/// The replicated types.
+use scenario::span;
+
+/// The replicated types and the services.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TypeCommand {
     /// Read counters, and add to them
@@ -22,6 +26,134 @@ pub(crate) enum TypeCommand {
     Owner(Owner),
     /// Read names that one node holds, register and release them
     Name(AtNode<NameCommand>),
+    /// Show the members of the cluster, as a node sees them
+    #[command(after_help = "Example: superhero members --at gotham")]
+    Members {
+        /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
+        #[arg(long, value_name = "NODE|URL")]
+        at: Option<String>,
+    },
+    /// Call a handler at a node. Cities have prime, hash and tile
+    #[command(after_help = "Example: superhero call prime '{\"above\":1000000}' --to least_loaded")]
+    Call(Call),
+    /// Call a handler for each item, spread over the nodes that have it
+    #[command(after_help = "Example: superhero map prime '{\"above\":10}' '{\"above\":1000}'")]
+    Map(Map),
+    /// Hit a key of a rate limit; exit with 1 if it is reached
+    #[command(after_help = "Example: superhero limit login ada --limit 10 --per 1h --at gotham")]
+    Limit(Limit),
+    /// Read and change the cache
+    Cache(AtNode<CacheCommand>),
+    /// Count events, and show the most frequent ones of the last minute
+    Tracked(AtNode<TrackedCommand>),
+}
+
+/// A call of a handler.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Call {
+    /// Node that sends the call: its name, such as gotham, or its URL [default: dispatch, at --url]
+    #[arg(long, value_name = "NODE|URL")]
+    pub(super) at: Option<String>,
+    /// Name of the handler
+    pub(super) handler: String,
+    /// Arguments: JSON; text that is not JSON is taken as a JSON string
+    #[arg(value_name = "JSON", default_value = "null", allow_negative_numbers = true)]
+    pub(super) args: String,
+    /// Node that executes it: its name, `any`, `least_loaded`, or `owner:KEY`
+    #[arg(long, value_name = "NODE", default_value = "any")]
+    pub(super) to: String,
+    /// Time limit, at most 60s [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = span::duration)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A list of work for a handler.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Map {
+    /// Node that sends the calls: its name, such as gotham, or its URL [default: dispatch, at --url]
+    #[arg(long, value_name = "NODE|URL")]
+    pub(super) at: Option<String>,
+    /// Name of the handler
+    pub(super) handler: String,
+    /// Items: JSON; text that is not JSON is taken as a JSON string
+    #[arg(required = true, value_name = "JSON", allow_negative_numbers = true)]
+    pub(super) items: Vec<String>,
+    /// Choice of the nodes: `round_robin` or `least_loaded` [default: round_robin]
+    #[arg(long, value_name = "CHOICE")]
+    pub(super) spread: Option<String>,
+    /// Time limit of an attempt, at most 60s [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = span::duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Attempts at an item, 1 to 10 [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(super) attempts: Option<u32>,
+}
+
+/// A hit of a key.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Limit {
+    /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
+    #[arg(long, value_name = "NODE|URL")]
+    pub(super) at: Option<String>,
+    /// Name of the limit
+    pub(super) name: String,
+    /// Key
+    pub(super) key: String,
+    /// Hits that are allowed at once, and in each period
+    #[arg(long, value_name = "N")]
+    pub(super) limit: u32,
+    /// Period, in whole seconds
+    #[arg(long, value_name = "TIME", value_parser = span::duration)]
+    pub(super) per: Duration,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show a value, and the node that holds it
+    #[command(after_help = "Example: superhero cache get avatar:ada")]
+    Get {
+        /// Key
+        key: String,
+    },
+    /// Put a value, for a while
+    #[command(after_help = "Example: superhero cache put avatar:ada '{\"cape\":true}' --ttl 5m")]
+    Put {
+        /// Key
+        key: String,
+        /// Value: JSON; text that is not JSON is taken as a JSON string
+        #[arg(value_name = "JSON", allow_negative_numbers = true)]
+        value: String,
+        /// Time for which the value is held, at most 24h [default: 1m]
+        #[arg(long, value_name = "TIME", value_parser = span::duration)]
+        ttl: Option<Duration>,
+    },
+    /// Remove a value
+    #[command(after_help = "Example: superhero cache delete avatar:ada")]
+    Delete {
+        /// Key
+        key: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TrackedCommand {
+    /// Count an event of a stream
+    #[command(after_help = "Example: superhero tracked add api 'GET /heroes'")]
+    Add {
+        /// Name of the stream
+        stream: String,
+        /// Name of the event
+        event: String,
+    },
+    /// Show the most frequent events of a stream; dispatch counts its own in `events`
+    #[command(after_help = "Example: superhero tracked top events --count 5")]
+    Top {
+        /// Name of the stream
+        stream: String,
+        /// Number of events
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        count: u64,
+    },
 }
 
 /// A key, and the node that is asked for its owner.

@@ -46,9 +46,12 @@ struct Handler {
 
 #[derive(Clone)]
 enum Function {
-    Async(Arc<dyn Fn(Context, Vec<u8>) -> BoxFuture<'static, Handled> + Send + Sync>),
-    Blocking(Arc<dyn Fn(&Context, &[u8]) -> Handled + Send + Sync>),
+    Async(Arc<AsyncFunction>),
+    Blocking(Arc<BlockingFunction>),
 }
+
+type AsyncFunction = dyn Fn(Context, Vec<u8>) -> BoxFuture<'static, Handled> + Send + Sync;
+type BlockingFunction = dyn Fn(&Context, &[u8]) -> Handled + Send + Sync;
 
 impl Context {
     pub(super) fn new(caller: Origin, cancelled: CancellationToken) -> Self {

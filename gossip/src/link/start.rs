@@ -3,6 +3,7 @@
 //! Invariant: the node runs until it is stopped or dropped, or until it fails.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +28,13 @@ use crate::replica::Config;
 use crate::supervise::Intensity;
 use crate::time::Now;
 use crate::types::only::TypesOnly;
+use crate::types::snapshot::Snapshot;
 use crate::wire::FRAME_BYTES_MAX;
 
 /// The number of requests that wait for the machine.
 const REQUESTS_MAX: usize = 1_024;
+/// The interval between pulls in a cluster of one process.
+const LOCAL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The configuration of a node that serves the types.
 pub struct Builder {
@@ -123,6 +127,43 @@ impl Builder {
         let ended = tokio::spawn(supervisor.run(inbox, server, begin, |_| NoHooks, on_event));
         RunningNode { cluster, ended, tasks, stop: stop.drop_guard() }
     }
+}
+
+/// Starts nodes with these names in this process, at free ports of the loopback address, and waits until
+/// each may write and reaches all others. For tests and examples.
+///
+/// # Errors
+/// If there is no free port.
+///
+/// # Panics
+/// Outside of a tokio runtime, or if two names are equal.
+pub async fn local_cluster<const N: usize>(names: [NodeName; N]) -> io::Result<[RunningNode; N]> {
+    let secret = Secret::new("local cluster", &format!("{:032x}", rand::random::<u128>()));
+    let mut listeners = Vec::new();
+    for name in names {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        listeners.push((name, address, listener));
+    }
+    let addresses: BTreeMap<NodeName, String> =
+        listeners.iter().map(|(name, address, _)| (*name, address.clone())).collect();
+    assert_eq!(addresses.len(), N, "names of nodes must differ");
+    let start = |(name, _, listener)| {
+        let builder = Builder::new(name, secret.clone()).gossip_interval(LOCAL_INTERVAL);
+        let peers = addresses.iter().filter(|(peer, _)| **peer != name);
+        let builder = peers.fold(builder, |builder, (peer, address)| builder.peer(*peer, address));
+        builder.start(listener)
+    };
+    let nodes: Vec<RunningNode> = listeners.into_iter().map(start).collect();
+    for node in &nodes {
+        node.joined().await;
+        let reaches_all = |snapshot: &Option<Snapshot>| {
+            snapshot.as_ref().is_some_and(|snapshot| snapshot.nodes().len() == N)
+        };
+        // A node that has ended reaches none.
+        let _ = node.cluster().snapshots().wait_for(reaches_all).await;
+    }
+    Ok(nodes.try_into().unwrap_or_else(|_| unreachable!("one node was started for each name")))
 }
 
 impl RunningNode {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use api_types::{LimitRequest, LimitVerdict};
 use gossip::services::limiter::{Quota, Verdict};
@@ -69,11 +69,8 @@ pub fn refused(verdict: &Verdict) -> Response {
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "limited", detail);
     let fields = [serde_json::to_value(&problem), serde_json::to_value(described(verdict))];
     let fields = fields.map(|fields| fields.expect("the types of the API are JSON"));
-    let merged = fields.into_iter().filter_map(|fields| match fields {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    let merged = Value::Object(merged.flatten().collect());
+    let objects = fields.iter().filter_map(Value::as_object).flatten();
+    let merged: Map<_, _> = objects.map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut response = (problem.status, Json(merged)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 
 use api_types::{Member, Members};
-use gossip::LinkDown;
 use gossip::link::{MemberState, MemberStatus};
+use gossip::{Incarnation, LinkDown};
 
 use crate::services::refusals::Listing;
 use crate::types::Types;
@@ -38,7 +38,7 @@ fn described(member: MemberStatus) -> Member {
         name: member.name.to_string(),
         role: role.to_owned(),
         state: state.to_owned(),
-        incarnation: member.incarnation.map(|incarnation| incarnation.to_string()),
+        incarnation: member.incarnation.map(Incarnation::number),
         since_ms: member.since.0,
         address: member.address,
         cause: cause.map(str::to_owned),

@@ -45,7 +45,8 @@ struct Work {
     next: u32,
     pictures: Vec<PictureLink>,
     tiles: Vec<(u32, u32)>,
-    events: Vec<(String, u64)>,
+    /// The events, and how often each has happened.
+    events: Vec<(String, String)>,
     /// The nodes that have not told their events, if there are any.
     silent: Option<String>,
     members: Vec<MemberRow>,
@@ -95,10 +96,14 @@ pub(crate) async fn page(State(state): State<AppState>, RawQuery(raw): RawQuery)
         next: (again + 1) % TIMES,
         pictures: (0..VIEWS).map(picture).collect(),
         tiles: (0..ROWS).flat_map(|y| (0..COLUMNS).map(move |x| (x, y))).collect(),
-        events: top.events,
+        events: top.events.into_iter().map(|(event, count)| (event, times(count))).collect(),
         silent,
         members,
     }))
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn row(member: MemberStatus) -> MemberRow {
