@@ -232,7 +232,12 @@ impl Oracle {
             }
             Event::Closed { before, .. } => {
                 let records = processes[number].replica().map().records();
-                let verdict = self.increments.note_closed(records, *before);
+                let is_closed_elsewhere = |origin| {
+                    let mut others =
+                        processes.running().filter(|process| process.me != incarnation);
+                    others.any(|process| process.replica().vector().has_closed(origin))
+                };
+                let verdict = self.increments.note_closed(records, *before, is_closed_elsewhere);
                 self.claim(at, "counters", incarnation, verdict);
             }
             Event::OriginStolen { .. } if !self.faulty => {

@@ -24,11 +24,17 @@ impl Increments {
     }
 
     /// Records the shards of the incarnations of a node before this one, which a replica has just
-    /// closed.
+    /// closed. `is_closed_elsewhere` returns whether another replica that runs has closed an incarnation:
+    /// if all that had closed it are gone, the others may receive more of it before they close it.
     ///
     /// # Errors
     /// Returns a shard that another replica had with another value.
-    pub fn note_closed(&mut self, records: &Records, before: Origin) -> Result<(), String> {
+    pub fn note_closed(
+        &mut self,
+        records: &Records,
+        before: Origin,
+        is_closed_elsewhere: impl Fn(Origin) -> bool,
+    ) -> Result<(), String> {
         let shards = counter::list(records).into_keys().flat_map(|name| {
             let shards = counter::shards(records, &name).into_iter();
             shards.map(move |(origin, shard)| (name.clone(), origin, shard.value()))
@@ -36,8 +42,10 @@ impl Increments {
         for (name, incarnation, value) in
             shards.filter(|(_, origin, _)| origin.node == before.node && *origin < before)
         {
-            let agreed = *self.closed.entry((name.clone(), incarnation)).or_insert(value);
-            if agreed != value {
+            let agreed = self.closed.insert((name.clone(), incarnation), value);
+            if let Some(agreed) = agreed.filter(|agreed| *agreed != value)
+                && is_closed_elsewhere(incarnation)
+            {
                 return Err(format!(
                     "counter {name} has {value} of {incarnation} when it is closed, and had {agreed}"
                 ));
