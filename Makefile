@@ -82,6 +82,7 @@ bench: ## measure the core and the types next to other libraries, and the page a
 	@$(SETUP) test
 	$(CARGO) run --quiet --release -p benches --features peers --bin engine
 	$(CARGO) run --quiet --release -p benches --features peers --bin types
+	$(CARGO) run --quiet --release -p benches --bin messages
 	$(CARGO) build --quiet --release -p location-node -p dispatch-node --bins
 	$(CARGO) run --quiet --release -p benches --bin recovery
 	$(CARGO) run --quiet --release -p benches --bin page

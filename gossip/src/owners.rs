@@ -16,16 +16,34 @@ use crate::id::NodeName;
 /// depend on the version of the library.
 #[must_use]
 pub fn order(key: &str, members: impl IntoIterator<Item = NodeName>) -> Vec<NodeName> {
-    let mut order: Vec<(Reverse<u64>, NodeName)> =
-        members.into_iter().map(|member| (Reverse(weight(key, member)), member)).collect();
+    weighted_order(key, members.into_iter().map(|member| (member, 1)))
+}
+
+/// Returns the members in the order in which they own the key, like [`order`]. A member owns a share of the
+/// keys in proportion to its weight; one without weight owns none. All nodes must know the same weights.
+///
+/// If a weight grows, only keys that this member gains move.
+#[must_use]
+pub fn weighted_order(
+    key: &str,
+    members: impl IntoIterator<Item = (NodeName, u8)>,
+) -> Vec<NodeName> {
+    let highest = |(member, weight): (NodeName, u8)| {
+        // Each unit of weight draws a number, so the highest one is this many times as likely its.
+        let draws = (0..weight).map(|unit| draw(key, member, unit));
+        draws.max().map(|draw| (Reverse(draw), member))
+    };
+    let mut order: Vec<_> = members.into_iter().filter_map(highest).collect();
     order.sort_unstable();
     order.dedup();
     order.into_iter().map(|(_, member)| member).collect()
 }
 
-fn weight(key: &str, member: NodeName) -> u64 {
+/// Returns the number that a unit of a member's weight draws for a key.
+fn draw(key: &str, member: NodeName, unit: u8) -> u64 {
     // A name has no zero byte, so no two pairs have the same bytes.
-    xxh3_64(&[key.as_bytes(), &[0], member.as_str().as_bytes()].concat())
+    let pair = [key.as_bytes(), &[0], member.as_str().as_bytes()].concat();
+    if unit == 0 { xxh3_64(&pair) } else { xxh3_64(&[&pair[..], &[0, unit]].concat()) }
 }
 
 #[cfg(test)]
@@ -65,6 +83,32 @@ mod tests {
         }
         // Five standard deviations around a quarter.
         assert!(counts.len() == 4 && counts.values().all(|count| count.abs_diff(KEYS / 4) < 217));
+    }
+
+    #[test]
+    fn weights_share_the_keys_and_move_only_what_is_gained() {
+        let members = names(&["a", "b", "c"]);
+        let owners = |weights: [u8; 3]| -> Vec<NodeName> {
+            let owner = |key: usize| {
+                let members = members.iter().copied().zip(weights);
+                weighted_order(&key.to_string(), members)[0]
+            };
+            (0..KEYS).map(owner).collect()
+        };
+        let (before, after) = (owners([1, 1, 2]), owners([1, 3, 2]));
+        let share = |owners: &[NodeName], member: usize| {
+            owners.iter().filter(|owner| **owner == members[member]).count()
+        };
+        // Five standard deviations around a half, and around the shares of six.
+        assert!(share(&before, 2).abs_diff(KEYS / 2) < 250, "{}", share(&before, 2));
+        for (member, sixths) in [(0, 1), (1, 3), (2, 2)] {
+            let share = share(&after, member);
+            assert!(share.abs_diff(KEYS * sixths / 6) < 250, "{member}: {share}");
+        }
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
+        assert!(moved.into_iter().all(|(_, after)| *after == members[1]));
+        assert_eq!(weighted_order("joker", [(members[0], 0)]), []);
+        assert_eq!(owners([1, 1, 1])[..10], self::owners(&members)[..10]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ where
         .routes(routes!(calls::call))
         .routes(routes!(calls::map))
         .routes(routes!(limits::hit))
-        .routes(routes!(cache::get, cache::put, cache::delete))
+        .routes(routes!(cache::cached, cache::cache, cache::uncache))
         .routes(routes!(tracked::top, tracked::track))
 }
 

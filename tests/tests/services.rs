@@ -8,6 +8,7 @@ use cluster_tests::{
     Api, Browser, CITIES, Cluster, HANG_TIMEOUT, NODES, Options, Signal, assert_no_problems, axe,
     ensure, wait_until,
 };
+use gossip::owners::order;
 use serde_json::{Value, json};
 
 const EXIT_LIMIT: Duration = Duration::from_secs(20);
@@ -120,7 +121,7 @@ fn work_is_finished_although_cities_are_killed() {
     });
     for city in ["gotham", "metropolis"] {
         wait_until("the work has begun", HANG_TIMEOUT, || {
-            let line = "superhero_link_frames_total{direction=\"in\",kind=\"call\"}";
+            let line = "direction=\"in\",kind=\"call\"}";
             let metrics = api(&cluster, city).get("/metrics").expect(200).body;
             ensure(metrics.contains(line), || metrics.clone())
         });
@@ -314,7 +315,7 @@ fn commands_of_an_address_are_limited() {
 fn picture_is_drawn_by_the_cities() {
     let cluster = start();
     let browser = Browser::start();
-    browser.open(&format!("{}/work?view=1", cluster.api.url()));
+    browser.open(&format!("{}work?view=1", cluster.api.url()));
     let loaded = "return [...document.querySelectorAll('.tiles img')] \
                   .filter((tile) => tile.complete && tile.naturalWidth === 128).length";
     let wait_loaded = || {

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::id::{NodeName, Origin};
 use crate::link::calls::{self, Calls, CallsServer};
+use crate::link::loads::Loads;
 use crate::link::members::{self, MemberStatus, Members, MembersServer, Membership};
-use crate::link::spread::Loads;
 use crate::link::topics::{self, Topics, TopicsServer};
 use crate::types::counter;
 use crate::types::desk::{Answered, Asked};

@@ -29,7 +29,7 @@ path_of_names! { KeyPath: "key" "key"; }
     get, path = "/cache/{key}", tag = "cache", params(KeyPath),
     responses((status = 200, description = "the value", body = CacheEntry), Reading)
 )]
-pub(crate) async fn get(
+pub(crate) async fn cached(
     State(types): State<Types>,
     path: KeyPath,
 ) -> Result<Json<CacheEntry>, Problem> {
@@ -49,7 +49,7 @@ pub(crate) async fn get(
     put, path = "/cache/{key}", tag = "cache", params(KeyPath), request_body = CacheRequest,
     responses((status = 200, description = "the owner holds it", body = CacheEntry), Caching)
 )]
-pub(crate) async fn put(
+pub(crate) async fn cache(
     State(types): State<Types>,
     path: KeyPath,
     JsonBody(CacheRequest { value, ttl_ms }): JsonBody<CacheRequest>,
@@ -66,7 +66,7 @@ pub(crate) async fn put(
     delete, path = "/cache/{key}", tag = "cache", params(KeyPath),
     responses((status = 204, description = "the value was removed"), Removing)
 )]
-pub(crate) async fn delete(
+pub(crate) async fn uncache(
     State(types): State<Types>,
     path: KeyPath,
 ) -> Result<StatusCode, Problem> {
