@@ -29,7 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The problem type of an outcome that dispatch does not know.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// The refusals of a repetition that say nothing about the first request.
-const NOT_LOOKED_AT: [&str; 3] = ["no_place", "overloaded", "under_way"];
+const NOT_LOOKED_AT: [&str; 4] = ["limited", "no_place", "overloaded", "under_way"];
 /// The refusal of a dispatch that has just started, and does not know earlier keys.
 const JOINING: &str = "joining";
 /// The errors of a connection that was never made.

@@ -74,7 +74,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
                 name_chars: options.web.max_name_chars,
                 browsers,
                 browsers_per_address,
-                commands: options.web.commands(),
+                commands: options.web.max_commands,
             },
         };
         let router = web::router(handle, settings, stop.clone());

@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
 
-use gossip::services::limiter::Quota;
 use node_api::access::options::AccessOptions;
 use shared::hero::HERO_NAME_CHARS_MAX;
 use shared::node;
@@ -123,27 +122,18 @@ pub(crate) struct WebOptions {
     #[arg(
         long,
         value_name = "N",
-        default_value = "60000",
-        value_parser = RangedU64ValueParser::<u32>::new().range(0..=1_000_000),
+        default_value = "600000",
+        value_parser = RangedU64ValueParser::<u32>::new().range(0..=10_000_000),
         env = "SUPERHERO_MAX_COMMANDS"
     )]
     pub(crate) max_commands: u32,
 }
-
-/// The period of the limit on commands.
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// The share of the memory budget for pages, and the memory of a page with a search of its own.
 const PAGES: Share = Share { percent: 15, least: 16, most: 2_000 };
 const PAGE_BYTES: u64 = 160 << 10;
 
 impl WebOptions {
-    /// Returns the number of commands of one address; `None` if it is not limited.
-    pub(crate) fn commands(&self) -> Option<Quota> {
-        // Only zero is refused, since a minute is enough for each number of commands.
-        Quota::new(self.max_commands, MINUTE).ok()
-    }
-
     /// Returns the maximum number of live sockets, in all and per address.
     pub(crate) fn browsers(&self, bounds: &mut Bounds) -> (usize, usize) {
         let shares = &mut bounds.shares;

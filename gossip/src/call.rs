@@ -93,8 +93,8 @@ pub enum CallError {
     /// Too many calls wait, at this node or at the handler.
     #[error("too many calls wait at {0}")]
     Busy(NodeName),
-    /// The node has ended.
-    #[error("the node has ended")]
+    /// The node has ended, or has not started.
+    #[error("the node is not running")]
     Stopped,
     /// The handler failed.
     #[error("the handler at {node} failed: {text}")]

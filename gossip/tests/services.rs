@@ -14,6 +14,7 @@ use gossip::link::{Cluster, RunningNode};
 use gossip::services::cache::{Cache, Cached};
 use gossip::services::limiter::{Quota, RateLimiter, Verdict};
 use gossip::services::tracker::Tracker;
+use tokio::time::timeout;
 
 use nodes::cluster;
 
@@ -81,7 +82,7 @@ async fn value_is_loaded_once_and_held_by_its_owner() {
     }
     let holder = owner(&nodes, "ada");
     let expected =
-        Cached { value: b"ada's".to_vec(), from: nodes[holder].cluster().node(), is_local: false };
+        Cached { value: b"ada's".to_vec(), from: nodes[holder].cluster().node(), is_held: true };
     let load = |number: usize| caches[number % 4].get_or_load("ada", HOUR, "avatar", b"ada's");
     for cached in join_all((0..100).map(load)).await {
         assert_eq!(cached, Ok(expected.clone()));
@@ -104,6 +105,12 @@ async fn value_is_loaded_once_and_held_by_its_owner() {
     assert_eq!(caches[3].delete("ada").await, Ok(true));
     assert_eq!(caches[0].delete("ada").await, Ok(false));
     assert_eq!(caches[0].get("ada").await.map(|(value, _)| value), Ok(None));
+    // A silent owner does not hold up those who ask, and what is loaded for them is not held.
+    let key = (0..).map(|number| number.to_string()).find(|key| owner(&nodes, key) == 3);
+    let key = key.expect("there are many");
+    silence(nodes[3].cluster(), "gossip/cache/load");
+    let loaded = caches[0].get_or_load(&key, HOUR, "avatar", b"3").await.expect("it is loaded");
+    assert!(loaded.value == b"3" && !loaded.is_held && loaded.from != nodes[3].cluster().node());
     let name = "x".repeat(401);
     assert_eq!(caches[0].get(&name).await, Err(CallError::Handler { bytes: 401 }));
 }
@@ -120,7 +127,8 @@ async fn frequent_events_are_found_and_missing_nodes_are_told() {
     trackers[0].track("page", "open");
     // Events are sent without waiting.
     let sum = |events: &[(String, u64)]| events.iter().map(|(_, count)| count).sum::<u64>();
-    while sum(&trackers[1].top("api", 10).await.events) < 35 {}
+    let all = async { while sum(&trackers[1].top("api", 10).await.events) < 35 {} };
+    timeout(HOUR / 60, all).await.expect("all events are counted");
     let top = trackers[0].top("api", 2).await;
     assert_eq!(top.events, [("get".to_owned(), 20), ("put".to_owned(), 10)]);
     assert_eq!((top.answered, top.of), (4, 4));

@@ -173,12 +173,7 @@ fn settings(cluster: Cluster) -> Settings {
         cluster,
         launcher: LauncherClient::of(None),
         unsafe_for: None,
-        limits: Limits {
-            name_chars: 100,
-            browsers: 100,
-            browsers_per_address: 100,
-            commands: None,
-        },
+        limits: Limits { name_chars: 100, browsers: 100, browsers_per_address: 100, commands: 0 },
     }
 }
 

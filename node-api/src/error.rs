@@ -5,6 +5,9 @@ pub use gossip::link::{Problem, shortened};
 /// The type of a problem after which nothing is known about the effect of the request.
 pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
+/// The type of a problem of a handler that was executed, and failed.
+pub const HANDLER_FAILED: &str = "handler_failed";
+
 /// Returns the problem of a machine that did not reply: it crashed, or is overloaded.
 #[must_use]
 pub fn unanswered() -> Problem {

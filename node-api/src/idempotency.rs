@@ -16,7 +16,7 @@ use axum::http::request::Parts;
 use tokio::sync::watch;
 
 use crate::described;
-use crate::error::{OUTCOME_UNKNOWN, Problem, unanswered};
+use crate::error::{HANDLER_FAILED, OUTCOME_UNKNOWN, Problem, unanswered};
 
 /// The maximum length of an idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
@@ -131,9 +131,11 @@ impl<C: Clone + PartialEq + Send + 'static, R: Reply> IdempotencyKeys<C, R> {
         Ok(Begun::Now(finished, pending))
     }
 
-    /// Forgets the key of a change that was refused.
+    /// Forgets the key of a change that was refused, and so did nothing.
     fn end(&self, key: &str, outcome: &Outcome<R>) {
-        if outcome.as_ref().is_err_and(|problem| problem.code != OUTCOME_UNKNOWN) {
+        let is_refusal =
+            |problem: &Problem| !matches!(problem.code, OUTCOME_UNKNOWN | HANDLER_FAILED);
+        if outcome.as_ref().is_err_and(is_refusal) {
             let mut known = self.lock();
             known.changes.remove(key);
             known.by_age.retain(|other| other != key);
@@ -302,6 +304,18 @@ mod tests {
         let refused = outcome(&format!("deadbeef~{random}")).await.expect_err("another run");
         assert_eq!(refused.code, OUTCOME_UNKNOWN);
         assert_eq!(outcome("deadbeef~a key of a program").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn failure_of_what_was_executed_is_kept_and_a_refusal_is_not() {
+        for (code, kept) in [(HANDLER_FAILED, true), (OUTCOME_UNKNOWN, true), ("refused", false)] {
+            let keys = Keys::default();
+            let execute = async || Err(Problem::unavailable(code, "it failed"));
+            let failed = keys.once(Some("a".into()), "b".into(), execute).await;
+            assert_eq!(failed.map(drop).expect_err("it failed").code, code);
+            let again = keys.once(Some("a".into()), "b".into(), async || Ok(Created(1))).await;
+            assert_eq!(again.is_err(), kept, "{code}");
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The services of the cluster as resources: members, calls, lists of work, rate limits, the cache, and
 //! frequent events.
 //!
-//! Invariant: every call ends within its time limit, and tells whether something was executed.
+//! Invariant: every request ends within a time limit, and tells whether something was executed.
 
 mod cache;
 mod calls;
@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use gossip::{CallError, Outcome};
 
-use crate::error::{OUTCOME_UNKNOWN, Problem};
+use crate::error::{HANDLER_FAILED, OUTCOME_UNKNOWN, Problem};
 use crate::types::Types;
 
 /// Returns the routes of all services. The path and method of each call are declared at its handler.
@@ -58,7 +58,7 @@ pub fn problem(error: &CallError) -> Problem {
             Problem::unavailable("unreachable", detail)
         }
         CallError::Busy(_) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail),
-        CallError::Failed { .. } => Problem::new(StatusCode::BAD_GATEWAY, "handler_failed", detail),
+        CallError::Failed { .. } => Problem::new(StatusCode::BAD_GATEWAY, HANDLER_FAILED, detail),
         CallError::Unknown(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, OUTCOME_UNKNOWN, detail),
     }
 }

@@ -180,7 +180,14 @@ impl Reply {
     }
 }
 
-impl idempotency::Reply for Reply {}
+/// The size of a write in a reply, in bytes, as the limit on stored replies counts.
+const WRITE_BYTES: usize = 100;
+
+impl idempotency::Reply for Reply {
+    fn writes(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.len() / WRITE_BYTES)
+    }
+}
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {

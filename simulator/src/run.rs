@@ -140,11 +140,12 @@ fn settle(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<(), Vio
         let before = common_fingerprint(&cluster.processes, cluster.nodes());
         cluster.run(cluster.now + SETTLE)?;
         if before.is_some() && before == common_fingerprint(&cluster.processes, cluster.nodes()) {
-            break;
+            return Ok(());
         }
         converge(cluster, plan, bound)?;
     }
-    Ok(())
+    let text = format!("replicas differ again each {SETTLE:?}, {SETTLINGS_MAX} times in a row");
+    Err(Violation { at: cluster.now, claim: "convergence", text })
 }
 
 fn check_view(cluster: &mut Cluster) -> Result<ClusterStatus, Violation> {

@@ -33,7 +33,8 @@ impl Api {
         self.post(&format!("/maps/{}", segment(handler)), request)
     }
 
-    /// Hits a key of a limit. A refused hit is an error, `limited`.
+    /// Hits a key of a limit. A refused hit is an error, `limited`. If an answer is lost, the hit is sent
+    /// again, and may count twice.
     pub fn hit(
         &self,
         limit: &str,
@@ -64,7 +65,7 @@ impl Api {
         self.delete(&format!("/cache/{}", segment(key)))
     }
 
-    /// Counts an event of a stream.
+    /// Counts an event of a stream. If an answer is lost, it is sent again, and may count twice.
     pub fn track(&self, stream: &str, event: &str) -> Result<(), Error> {
         let event = TrackRequest { event: event.to_owned() };
         self.send(&format!("/tracked/{}", segment(stream)), &event)

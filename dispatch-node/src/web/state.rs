@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 
 use gossip::NodeName;
 use gossip::link::{Cluster, ConnectionLimit};
+use gossip::services::cache::Cache;
 use gossip::services::limiter::Quota;
 use node_api::access::guard::Guard;
 use node_api::types::{Services, Types};
 
+use crate::web::auth::command_limit::CommandLimit;
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::extract::domain::Domain;
 use crate::web::launcher::LauncherClient;
 use crate::web::live::broadcaster::{Broadcaster, Sources};
 use crate::web::scenario_runner::ScenarioRunner;
 use crate::web::spans::writes::WriteSpans;
+
+/// The period of the limit on commands.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The services of all handlers. Clones share them.
 #[derive(Clone)]
@@ -42,8 +48,10 @@ pub(crate) struct AppState {
     pub(crate) guard: Guard,
     /// The library's types and services at this node.
     pub(crate) types: Types,
-    /// The number of commands of one address.
-    pub(crate) commands: Option<Quota>,
+    /// The limit on the commands of an address, if there is one.
+    pub(crate) commands: Option<CommandLimit>,
+    /// The cache of the tiles of pictures.
+    pub(crate) tiles: Cache,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
     /// Cancelled when dispatch stops.
@@ -83,9 +91,9 @@ pub struct Limits {
     pub browsers: usize,
     /// The maximum number of open live sockets per address.
     pub browsers_per_address: usize,
-    /// The number of commands of one address in a minute, counted in the whole cluster; `None` if it is
-    /// not limited.
-    pub commands: Option<Quota>,
+    /// The number of commands of one address in a minute, counted in the whole cluster; 0 if it is not
+    /// limited.
+    pub commands: u32,
 }
 
 impl AppState {
@@ -111,6 +119,10 @@ impl AppState {
         dispatch.keys().set_run(broadcaster.epoch());
         dispatch.set_launcher(launcher.clone());
         let connections = ConnectionLimit::new(limits.browsers, limits.browsers_per_address);
+        // Only zero is refused, since a minute is enough for each number of commands.
+        let quota = Quota::new(limits.commands, MINUTE).ok();
+        let commands = quota.map(|quota| CommandLimit::new(&cluster, limits.commands, quota));
+        let tiles = Cache::named(&cluster, "tiles");
         let types = Types::new(cluster, services, guard.clone(), connections.clone(), stop.clone());
         types.set_run(broadcaster.epoch());
         Self {
@@ -124,7 +136,8 @@ impl AppState {
             connections,
             guard,
             types,
-            commands: limits.commands,
+            commands,
+            tiles,
             unsafe_for: unsafe_for.map(Into::into),
             stop,
         }

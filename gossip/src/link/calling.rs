@@ -95,6 +95,10 @@ impl Calling {
             return None;
         }
         if self.pending.len() >= PENDING_MAX {
+            // Those whose cancelling was lost.
+            self.pending.retain(|_, pending| !pending.reply.is_closed());
+        }
+        if self.pending.len() >= PENDING_MAX {
             fail(reply, CallError::Busy(self.me.node));
             return None;
         }
@@ -114,8 +118,11 @@ impl Calling {
         self.pending.remove(&number).map(|pending| pending.to)
     }
 
-    /// Stops a call that is executed here.
+    /// Stops a call that is executed here. If it arrives later, it is not executed.
     pub(super) fn cancelled_by(&mut self, caller: Origin, number: u64) {
+        if let Some(numbers) = self.numbers(caller) {
+            numbers.insert(number);
+        }
         self.running.remove(&(caller, number));
     }
 
@@ -131,14 +138,7 @@ impl Calling {
     /// Executes a call, unless it is repeated. Returns the answer if it is refused.
     pub(super) fn execute(&mut self, caller: Origin, call: Call) -> Option<Return> {
         let Call { number, handler, args, within } = call;
-        let (incarnation, numbers) = self
-            .received
-            .entry(caller.node)
-            .or_insert_with(|| (caller.incarnation, Numbers::default()));
-        if *incarnation != caller.incarnation {
-            (*incarnation, *numbers) = (caller.incarnation, Numbers::default());
-        }
-        if !numbers.insert(number) {
+        if !self.numbers(caller)?.insert(number) {
             return None;
         }
         let cancelled = CancellationToken::new();
@@ -159,6 +159,16 @@ impl Calling {
         };
         self.tasks.spawn(freezable(self.frozen.clone(), call).in_current_span());
         None
+    }
+
+    /// Returns the numbers of the calls of an incarnation; `None` if a later one of its name has called.
+    fn numbers(&mut self, caller: Origin) -> Option<&mut Numbers> {
+        let new = || (caller.incarnation, Numbers::default());
+        let received = self.received.entry(caller.node).or_insert_with(new);
+        if received.0 < caller.incarnation {
+            *received = new();
+        }
+        (received.0 == caller.incarnation).then_some(&mut received.1)
     }
 
     /// Returns the answer to a call that a handler has ended; `None` if it was cancelled.
@@ -246,12 +256,17 @@ mod tests {
         let expected =
             Return { caller: caller.incarnation, number: 1, running: 0, result: Ok(vec![7]) };
         assert_eq!(answer, expected);
-        // The next incarnation counts from the start.
-        assert_eq!(calling.execute(origin("capitol", 4), call(1, "echo")), None);
-        assert_eq!(results.recv().await.unwrap().caller, origin("capitol", 4));
-        assert!(results.try_recv().is_err());
-        let refused = calling.execute(caller, call(2, "none")).unwrap();
+        // The next incarnation counts from the start, and ends the one before.
+        let next = origin("capitol", 4);
+        assert_eq!(calling.execute(next, call(1, "echo")), None);
+        assert_eq!(results.recv().await.unwrap().caller, next);
+        assert_eq!(calling.execute(caller, call(2, "none")), None);
+        let refused = calling.execute(next, call(2, "none")).unwrap();
         assert_eq!(refused.result, Err(Refusal::NoHandler));
+        // Cancelled before it has arrived.
+        calling.cancelled_by(next, 3);
+        assert_eq!(calling.execute(next, call(3, "none")), None);
+        assert!(results.try_recv().is_err());
     }
 
     #[tokio::test]

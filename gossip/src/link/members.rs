@@ -125,6 +125,8 @@ impl MembersServer {
                 status.changed = (Instant::now(), wall);
             }
             status.cause = Some(cause);
+            // Its process has ended, whatever becomes of the next attempts to reach it.
+            status.was_up &= cause != LinkDown::Refused;
         });
     }
 
@@ -268,7 +270,9 @@ mod tests {
         // A stopped process is down at once.
         server.link_down(up[0].name, LinkDown::Refused, UnixMillis(9_500));
         assert_eq!(states(&changes.next().await.unwrap()), [(capitol, MemberState::Down)]);
-        assert_eq!(members.list()[0].since, UnixMillis(9_500));
+        server.link_down(up[0].name, LinkDown::TimedOut, UnixMillis(9_600));
+        let down = &members.list()[0];
+        assert_eq!((down.state, down.since), (MemberState::Down, UnixMillis(9_500)));
         drop(server);
         assert_eq!(changes.next().await, None);
     }

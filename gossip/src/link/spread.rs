@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::call::{CallError, Outcome};
+use crate::call::{CALL_TIME_MAX, CallError, Outcome};
 use crate::id::NodeName;
 use crate::link::cluster::Cluster;
 use crate::link::handlers::{Context, Handled};
-use crate::link::loads::Target;
+use crate::link::loads::{Reported, Target};
 
 /// The time limit of a call unless its caller sets another.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -86,17 +86,19 @@ impl Cluster {
         self.call_first(within, &order, handler, args).await
     }
 
-    /// Calls the first of these nodes that executes the call.
-    async fn call_first(
+    /// Calls the first of these nodes that executes the call, within this time for all of them.
+    pub(crate) async fn call_first(
         &self,
         within: Duration,
         order: &[NodeName],
         handler: &str,
         args: &[u8],
     ) -> Result<Returned, CallError> {
+        let until = Instant::now() + within.min(CALL_TIME_MAX);
         let mut last = None;
         for node in order {
-            let error = match self.call_node(within, *node, handler, args).await {
+            let left = until.saturating_duration_since(Instant::now());
+            let error = match self.call_node(left, *node, handler, args).await {
                 Ok(result) => return Ok(Returned { from: *node, result }),
                 Err(error) => error,
             };
@@ -121,8 +123,12 @@ impl Cluster {
         args: &[u8],
     ) -> Result<Vec<u8>, CallError> {
         let mut waiting = self.loads.begin(node);
-        let (result, reported) = self.calls.call(node, handler, args, within).await;
-        waiting.reported = reported;
+        let (result, running) = self.calls.call(node, handler, args, within).await;
+        waiting.reported = match (&result, running) {
+            (_, Some(running)) => Reported::Running(running),
+            (Err(CallError::Unknown(_)), None) => Reported::Silence,
+            (_, None) => Reported::Nothing,
+        };
         if let Err(CallError::NoHandler { node }) = result {
             self.loads.note_lacking(handler, node);
         }
@@ -207,20 +213,23 @@ impl Work {
     }
 
     async fn call(&self, item: &[u8]) -> Result<Returned, CallError> {
-        let mut failed = BTreeSet::new();
+        let (mut silent, mut unknown) = (BTreeSet::new(), None);
         let mut attempt = 0;
         loop {
             let Some(snapshot) = self.cluster.snapshot() else { return Err(CallError::Stopped) };
             let mut order = self.cluster.loads.order(&self.target, &self.handler, &snapshot);
-            order.sort_by_key(|node| failed.contains(node));
+            order.sort_by_key(|node| silent.contains(node));
             let called = self.cluster.call_first(self.within, &order, &self.handler, item).await;
             attempt += 1;
             let Err(error) = called else { return called };
-            if attempt >= self.attempts || !error.may_succeed_elsewhere() {
-                return Err(error);
-            }
             if let CallError::Unknown(node) = error {
-                failed.insert(node);
+                silent.insert(node);
+                unknown.get_or_insert(error.clone());
+            }
+            if attempt >= self.attempts || !error.may_succeed_elsewhere() {
+                // An earlier attempt may have been executed, whatever became of the last one.
+                let is_executed = error.outcome() != Outcome::NotExecuted;
+                return Err(unknown.filter(|_| !is_executed).unwrap_or(error));
             }
             sleep(PAUSE * attempt).await;
         }

@@ -94,10 +94,12 @@ impl<A: Application> Links<A> {
     }
 
     /// Sends a frame that may be dropped, if there is a link and its queue is at most half full, so
-    /// that such frames never take the place of rounds. Returns whether it was sent.
+    /// that such frames never take the place of rounds; an answer to a call, for which its work would be
+    /// lost, up to seven eighths. Returns whether it was sent.
     pub(super) fn offer(&self, to: NodeName, frame: Frame<A>) -> bool {
         let Some(link) = self.links.get(&to) else { return false };
-        link.outgoing.capacity() > connection::OUTGOING_MAX / 2
+        let reserved = if matches!(frame, Frame::Return(_)) { 8 } else { 2 };
+        link.outgoing.capacity() > connection::OUTGOING_MAX / reserved
             && link.outgoing.try_send(frame).is_ok()
     }
 

@@ -2,8 +2,10 @@
 //!
 //! - **Loading:** a value is loaded by a handler of calls, which the owner executes if it has it;
 //!   otherwise the next node in the order of owners.
-//! - **End:** a value ends after its time to live, when the cache is full, when its owner ends, and when
-//!   another node becomes the owner.
+//! - **End:** a value ends after its time to live, when the cache is full, and when its owner ends. When
+//!   another node becomes the owner, it holds nothing yet.
+//! - **Partition:** nodes that do not reach the same members may use different owners, so a value may be
+//!   older than the last one that was put, until its time is over.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +13,22 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Call, CallError, Outcome};
+use crate::call::{CALL_BYTES_MAX, Call, CallError, Outcome};
 use crate::id::NodeName;
 use crate::link::{Cluster, Returned, Target};
 use crate::services::{decode, encode};
 
 /// The name of the handler.
 const HANDLER: &str = "gossip/cache";
+/// The end of the name of the handler that loads values. Loads take long, and must not take the places
+/// of other requests.
+const LOAD: &str = "/load";
 /// The time limit of a call to an owner, for what it holds.
 const WITHIN: Duration = Duration::from_secs(1);
 /// The time limit for loading a value.
-const LOADING_WITHIN: Duration = Duration::from_secs(10);
+const LOADING_WITHIN: Duration = Duration::from_secs(5);
+/// The largest value, in bytes. With its key, it fits into a call.
+pub const VALUE_BYTES_MAX: usize = CALL_BYTES_MAX - 1_024;
 /// The size of all values at one node, in bytes.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The longest time to live.
@@ -31,6 +38,7 @@ pub const TTL_MAX: Duration = Duration::from_secs(24 * 3_600);
 #[derive(Clone)]
 pub struct Cache {
     cluster: Cluster,
+    handler: String,
     held: Held,
 }
 
@@ -39,11 +47,10 @@ pub struct Cache {
 pub struct Cached {
     /// The value.
     pub value: Vec<u8>,
-    /// The node that holds it.
+    /// The node that holds it, or has loaded it.
     pub from: NodeName,
-    /// True if the owner did not answer, so that this node has loaded the value for itself. It is not
-    /// held, and `from` is the node that has loaded it.
-    pub is_local: bool,
+    /// False if the owner did not answer, so that the value was loaded for this caller only.
+    pub is_held: bool,
 }
 
 /// The values that one node holds.
@@ -60,7 +67,15 @@ enum Request {
     Get,
     Put { value: Vec<u8>, ttl: Duration },
     Delete,
-    Load { handler: String, args: Vec<u8>, ttl: Duration },
+}
+
+/// A request to the owner of a key to load its value, unless it holds one.
+#[derive(Serialize, Deserialize)]
+struct Load {
+    key: String,
+    handler: String,
+    args: Vec<u8>,
+    ttl: Duration,
 }
 
 /// Ends each value after its own time to live.
@@ -86,6 +101,17 @@ impl Cache {
     /// Returns the cache of a node, which from now on holds the values of the keys that it owns.
     #[must_use]
     pub fn new(cluster: &Cluster) -> Self {
+        Self::of(cluster, HANDLER.to_owned())
+    }
+
+    /// Returns a cache of a node with keys apart from all others: those of another name, and that without
+    /// one.
+    #[must_use]
+    pub fn named(cluster: &Cluster, name: &str) -> Self {
+        Self::of(cluster, format!("{HANDLER}/{name}"))
+    }
+
+    fn of(cluster: &Cluster, handler: String) -> Self {
         let weight = |key: &String, item: &Arc<Item>| {
             u32::try_from(key.len() + item.value.len()).unwrap_or(u32::MAX)
         };
@@ -94,14 +120,19 @@ impl Cache {
             .weigher(weight)
             .expire_after(TimesToLive)
             .build();
-        let cache = Self { cluster: cluster.clone(), held };
+        let cache = Self { cluster: cluster.clone(), handler, held };
         let own = cache.clone();
-        cluster.handle(HANDLER, move |_, args| {
+        cluster.handle(&cache.handler, move |_, args| {
             let own = own.clone();
             async move {
                 let (key, request) = decode::<(String, Request)>(&args)?;
                 Ok(encode(&own.serve(key, request).await?))
             }
+        });
+        let own = cache.clone();
+        cluster.handle(&format!("{}{LOAD}", cache.handler), move |_, args| {
+            let own = own.clone();
+            async move { own.load(decode(&args)?).await }
         });
         cache
     }
@@ -137,8 +168,8 @@ impl Cache {
     }
 
     /// Returns the value of a key. If its owner holds none, it calls `handler` with `args`, and holds the
-    /// result for the time `ttl`; whoever asks meanwhile waits for the same result. If no owner answers,
-    /// this node calls the handler for itself, and holds nothing.
+    /// result for the time `ttl`; whoever asks meanwhile waits for the same result. If the owner does not
+    /// answer, the handler is called for this caller only.
     ///
     /// # Errors
     /// [`CallError`], also that of the handler.
@@ -149,22 +180,28 @@ impl Cache {
         handler: &str,
         args: &[u8],
     ) -> Result<Cached, CallError> {
-        let load = Request::Load { handler: handler.to_owned(), args: args.to_vec(), ttl };
-        match self.ask(LOADING_WITHIN, key, load).await {
+        Call::check(key, &[])?;
+        let (key, handler) = (key.to_owned(), handler.to_owned());
+        let load = Load { key: key.clone(), handler, args: args.to_vec(), ttl };
+        let at_owner = format!("{}{LOAD}", self.handler);
+        let target = Target::Owner(key.clone());
+        let loaded =
+            self.cluster.call_within(LOADING_WITHIN, &target, &at_owner, &encode(&load)).await;
+        let error = match loaded {
             Ok(Returned { from, result }) => {
-                let value: Option<Vec<u8>> =
-                    decode(&result).map_err(|text| CallError::Failed { node: from, text })?;
-                let value = value.ok_or(CallError::Unknown(from))?;
-                Ok(Cached { value, from, is_local: false })
+                return Ok(Cached { value: result, from, is_held: true });
             }
-            Err(error) if error.outcome() == Outcome::Failed => Err(error),
-            Err(_) => {
-                let target = Target::Owner(key.to_owned());
-                let loaded =
-                    self.cluster.call_within(LOADING_WITHIN, &target, handler, args).await?;
-                Ok(Cached { value: loaded.result, from: loaded.from, is_local: true })
-            }
+            Err(error) => error,
+        };
+        if error.outcome() == Outcome::Failed {
+            return Err(error);
         }
+        let silent = if let CallError::Unknown(node) = error { Some(node) } else { None };
+        let mut order =
+            self.cluster.snapshot().map(|snapshot| snapshot.owners(&key)).unwrap_or_default();
+        order.retain(|node| Some(*node) != silent);
+        let loaded = self.cluster.call_first(LOADING_WITHIN, &order, &load.handler, args).await?;
+        Ok(Cached { value: loaded.result, from: loaded.from, is_held: false })
     }
 
     async fn ask(
@@ -176,7 +213,7 @@ impl Cache {
         let target = Target::Owner(key.to_owned());
         Call::check(key, &[])?;
         let args = encode(&(key, request));
-        self.cluster.call_within(within, &target, HANDLER, &args).await
+        self.cluster.call_within(within, &target, &self.handler, &args).await
     }
 
     /// Answers a request for a key that this node owns, as far as its caller knows.
@@ -185,22 +222,33 @@ impl Cache {
         match request {
             Request::Get => Ok(self.held.get(&key).await.map(value)),
             Request::Put { value, ttl } => {
+                check(&value)?;
                 let ttl = ttl.min(TTL_MAX);
                 self.held.insert(key, Arc::new(Item { value, ttl })).await;
                 Ok(None)
             }
             Request::Delete => Ok(self.held.remove(&key).await.map(value)),
-            Request::Load { handler, args, ttl } => {
-                let target = Target::Owner(key.clone());
-                let load = async {
-                    let loaded =
-                        self.cluster.call_within(LOADING_WITHIN, &target, &handler, &args).await;
-                    let value = loaded.map_err(|error| error.to_string())?.result;
-                    Ok::<_, String>(Arc::new(Item { value, ttl: ttl.min(TTL_MAX) }))
-                };
-                let item = self.held.try_get_with(key, load).await;
-                item.map(value).map(Some).map_err(|error| error.to_string())
-            }
         }
     }
+
+    /// Returns the value of a key, and loads it if necessary, once for all who ask meanwhile.
+    async fn load(&self, Load { key, handler, args, ttl }: Load) -> Result<Vec<u8>, String> {
+        let target = Target::Owner(key.clone());
+        let load = async {
+            let loaded = self.cluster.call_within(LOADING_WITHIN, &target, &handler, &args).await;
+            let value = loaded.map_err(|error| error.to_string())?.result;
+            check(&value)?;
+            Ok::<_, String>(Arc::new(Item { value, ttl: ttl.min(TTL_MAX) }))
+        };
+        let item = self.held.try_get_with(key, load).await;
+        item.map(|item| item.value.clone()).map_err(|error| error.to_string())
+    }
+}
+
+/// Checks the size of a value.
+fn check(value: &[u8]) -> Result<(), String> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(format!("a value must have at most {VALUE_BYTES_MAX} bytes"));
+    }
+    Ok(())
 }

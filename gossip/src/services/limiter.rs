@@ -5,15 +5,15 @@
 //! - **Owner silent or unreachable:** this node decides by itself, and the [`Verdict`] says so. Then a key
 //!   may be hit `burst` times at each node.
 //! - **Owner changed:** the new owner has counted nothing yet, so a key may be hit `burst` times more.
+//!
+//! Invariant: a node counts a limited number of keys. When there are more, hits of further keys are
+//! refused, and those of counted keys are decided as before.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::HashMapStateStore;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -25,15 +25,13 @@ use crate::table::NAME_BYTES_MAX;
 /// The name of the handler.
 const HANDLER: &str = "gossip/limit";
 /// The time for which a caller waits for the owner.
-const WITHIN: Duration = Duration::from_millis(250);
+const WITHIN: Duration = Duration::from_secs(1);
 /// The time for which an owner that did not answer is not asked again.
-const SILENT_FOR: Duration = Duration::from_secs(1);
-/// The interval at which keys that were not hit for a while are forgotten.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SILENT_FOR: Duration = Duration::from_secs(5);
+/// The shortest time between two searches for keys that have all their hits again.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// The number of keys that one node counts.
 const KEYS_MAX: usize = 100_000;
-/// The number of different quotas that one node counts with.
-const QUOTAS_MAX: usize = 100;
 /// The longest period.
 pub const PERIOD_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 
@@ -63,15 +61,15 @@ impl Quota {
     pub fn new(burst: u32, period: Duration) -> Result<Self, QuotaError> {
         let burst = NonZeroU32::new(burst).ok_or(QuotaError::Zero)?;
         let quota = Self { burst, period };
-        if quota.as_governor().is_none() || period > PERIOD_MAX {
+        if quota.interval().is_zero() || period > PERIOD_MAX {
             return Err(QuotaError::Period);
         }
         Ok(quota)
     }
 
-    fn as_governor(self) -> Option<governor::Quota> {
-        let quota = governor::Quota::with_period(self.period / self.burst.get())?;
-        Some(quota.allow_burst(self.burst))
+    /// Returns the time after which one hit is refilled.
+    fn interval(self) -> Duration {
+        self.period / self.burst.get()
     }
 }
 
@@ -94,25 +92,19 @@ pub struct Verdict {
 #[derive(Clone)]
 pub struct RateLimiter {
     cluster: Cluster,
+    handler: String,
     counts: Arc<Mutex<Counts>>,
     silent: Arc<Mutex<BTreeMap<NodeName, Instant>>>,
 }
 
-type Limiter = governor::RateLimiter<
-    (String, String),
-    HashMapStateStore<(String, String)>,
-    DefaultClock,
-    StateInformationMiddleware,
->;
-
-/// What one node has counted.
+/// What one node has counted: for each key, the time at which it has all its hits again.
 struct Counts {
-    limiters: BTreeMap<Quota, Limiter>,
-    swept_at: Instant,
+    full_at: BTreeMap<Hit, Instant>,
+    swept_at: Option<Instant>,
 }
 
 /// A hit, for the owner of its key.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Hit {
     limit: String,
     key: String,
@@ -136,19 +128,33 @@ impl RateLimiter {
     /// Returns the rate limiter of a node, which from now on decides about the keys that it owns.
     #[must_use]
     pub fn new(cluster: &Cluster) -> Self {
-        let counts = Counts { limiters: BTreeMap::new(), swept_at: Instant::now() };
+        Self::of(cluster, HANDLER.to_owned())
+    }
+
+    /// Returns a rate limiter of a node that counts apart from all others: those of another name, and
+    /// that without one.
+    #[must_use]
+    pub fn named(cluster: &Cluster, name: &str) -> Self {
+        Self::of(cluster, format!("{HANDLER}/{name}"))
+    }
+
+    fn of(cluster: &Cluster, handler: String) -> Self {
+        let counts = Counts { full_at: BTreeMap::new(), swept_at: None };
         let counts = Arc::new(Mutex::new(counts));
         let own = Arc::clone(&counts);
-        cluster.handle(HANDLER, move |_, args| {
+        cluster.handle(&handler, move |_, args| {
             let decided = decode(&args).and_then(|hit: Hit| {
-                // The quota of a peer is checked like one of this program.
+                // What a peer sends is checked like what this program does.
                 Quota::new(hit.quota.burst.get(), hit.quota.period)
                     .map_err(|error| error.to_string())?;
-                Ok(encode(&locked(&own).hit(hit)))
+                if hit.limit.len().max(hit.key.len()) > NAME_BYTES_MAX {
+                    return Err(format!("a name must have at most {NAME_BYTES_MAX} bytes"));
+                }
+                Ok(encode(&locked(&own).hit(hit, Instant::now())))
             });
             std::future::ready(decided)
         });
-        Self { cluster: cluster.clone(), counts, silent: Arc::default() }
+        Self { cluster: cluster.clone(), handler, counts, silent: Arc::default() }
     }
 
     /// Hits a key of a limit. Names of more than 400 bytes count by their first 400 bytes.
@@ -166,7 +172,8 @@ impl RateLimiter {
         });
         if is_asked {
             let target = Target::Owner(owned);
-            let call = self.cluster.call_within(WITHIN, &target, HANDLER, &encode(&hit)).await;
+            let call =
+                self.cluster.call_within(WITHIN, &target, &self.handler, &encode(&hit)).await;
             let decided = call.ok().and_then(|returned| {
                 Some((returned.from, decode::<Decision>(&returned.result).ok()?))
             });
@@ -177,7 +184,7 @@ impl RateLimiter {
                 locked(&self.silent).insert(owner, Instant::now());
             }
         }
-        let decision = locked(&self.counts).hit(hit);
+        let decision = locked(&self.counts).hit(hit, Instant::now());
         decision.verdict(self.cluster.node(), true)
     }
 }
@@ -190,47 +197,38 @@ impl Decision {
 }
 
 impl Counts {
-    fn hit(&mut self, Hit { limit, key, quota }: Hit) -> Decision {
-        if self.swept_at.elapsed() >= SWEEP_INTERVAL {
-            self.sweep();
+    fn hit(&mut self, hit: Hit, now: Instant) -> Decision {
+        if self.full_at.len() >= KEYS_MAX && !self.full_at.contains_key(&hit) {
+            self.sweep(now);
+            if self.full_at.len() >= KEYS_MAX {
+                // A limiter that cannot count must not allow everything.
+                return Decision { allowed: false, remaining: 0, retry_after: SWEEP_INTERVAL };
+            }
         }
-        if !self.has_room(quota) {
-            self.sweep();
-        }
-        if !self.has_room(quota) {
-            // A limiter that cannot count must not allow everything.
-            return Decision { allowed: false, remaining: 0, retry_after: SWEEP_INTERVAL };
-        }
-        let limiter = self.limiters.entry(quota).or_insert_with(|| {
-            let quota = quota.as_governor().expect("a quota has a period");
-            governor::RateLimiter::hashmap(quota).with_middleware()
-        });
-        match limiter.check_key(&(limit, key)) {
-            Ok(state) => Decision {
-                allowed: true,
-                remaining: state.remaining_burst_capacity(),
-                retry_after: Duration::ZERO,
-            },
-            Err(refused) => Decision {
-                allowed: false,
-                remaining: 0,
-                retry_after: refused.wait_time_from(limiter.clock().now()),
-            },
-        }
+        let (interval, period) =
+            (hit.quota.interval(), hit.quota.interval() * hit.quota.burst.get());
+        let full_at = self.full_at.entry(hit).or_insert(now);
+        // Each hit takes one interval; at most all of them may be taken.
+        let taken = full_at.saturating_duration_since(now);
+        let (allowed, taken) = match taken + interval {
+            then if then <= period => (true, then),
+            _ => (false, taken),
+        };
+        *full_at = now + taken;
+        let left = period.saturating_sub(taken);
+        let remaining = u32::try_from(left.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
+        let retry_after =
+            if allowed { Duration::ZERO } else { (taken + interval).saturating_sub(period) };
+        Decision { allowed, remaining, retry_after }
     }
 
-    fn has_room(&self, quota: Quota) -> bool {
-        let keys: usize = self.limiters.values().map(Limiter::len).sum();
-        keys < KEYS_MAX && (self.limiters.len() < QUOTAS_MAX || self.limiters.contains_key(&quota))
-    }
-
-    /// Forgets the keys that have all their hits again.
-    fn sweep(&mut self) {
-        self.limiters.retain(|_, limiter| {
-            limiter.retain_recent();
-            !limiter.is_empty()
-        });
-        self.swept_at = Instant::now();
+    /// Forgets the keys that have all their hits again, unless that was done a short time ago.
+    fn sweep(&mut self, now: Instant) {
+        let is_due = |at: Instant| now.saturating_duration_since(at) >= SWEEP_INTERVAL;
+        if self.swept_at.is_none_or(is_due) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.swept_at = Some(now);
+        }
     }
 }
 
@@ -241,7 +239,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     fn counts() -> Counts {
-        Counts { limiters: BTreeMap::new(), swept_at: Instant::now() }
+        Counts { full_at: BTreeMap::new(), swept_at: None }
     }
 
     fn hit(key: &str, quota: Quota) -> Hit {
@@ -259,37 +257,42 @@ mod tests {
 
     #[test]
     fn burst_is_allowed_and_then_one_hit_each_part_of_the_period() {
-        let mut counts = counts();
+        let (mut counts, start) = (counts(), Instant::now());
         let quota = Quota::new(10, HOUR).unwrap();
+        let mut hit_at = |key, quota, after: Duration| {
+            let Decision { allowed, remaining, retry_after } =
+                counts.hit(hit(key, quota), start + after);
+            (allowed, remaining, retry_after)
+        };
         for remaining in (0..10).rev() {
-            let decision = counts.hit(hit("ada", quota));
-            assert_eq!((decision.allowed, decision.remaining), (true, remaining));
+            assert_eq!(hit_at("ada", quota, Duration::ZERO), (true, remaining, Duration::ZERO));
         }
-        let decision = counts.hit(hit("ada", quota));
-        assert!(!decision.allowed && decision.retry_after <= HOUR / 10);
-        assert!(decision.retry_after > HOUR / 10 - Duration::from_secs(60));
-        assert!(counts.hit(hit("grace", quota)).allowed);
-        // Another quota counts by itself.
-        assert!(counts.hit(hit("ada", Quota::new(11, HOUR).unwrap())).allowed);
+        assert_eq!(hit_at("ada", quota, Duration::ZERO), (false, 0, HOUR / 10));
+        let minute = HOUR / 60;
+        assert_eq!(hit_at("ada", quota, minute), (false, 0, minute * 5));
+        assert_eq!(hit_at("ada", quota, minute * 6), (true, 0, Duration::ZERO));
+        assert_eq!(hit_at("ada", quota, minute * 6), (false, 0, minute * 6));
+        assert_eq!(hit_at("ada", quota, minute * 30), (true, 3, Duration::ZERO));
+        assert_eq!(hit_at("ada", quota, HOUR * 5), (true, 9, Duration::ZERO));
+        // Another key and another quota count by themselves.
+        assert_eq!(hit_at("grace", quota, HOUR * 5), (true, 9, Duration::ZERO));
+        let eleven = Quota::new(11, HOUR).unwrap();
+        assert_eq!(hit_at("ada", eleven, HOUR * 5), (true, 10, Duration::ZERO));
     }
 
     #[test]
-    fn keys_and_quotas_are_limited_and_unused_ones_are_forgotten() {
-        let mut counts = counts();
-        let quick = Quota::new(1, Duration::from_nanos(2)).unwrap();
-        for number in 0..KEYS_MAX + 10 {
-            assert!(counts.hit(hit(&number.to_string(), quick)).allowed);
-        }
-        let hour = Quota::new(1, HOUR).unwrap();
+    fn keys_are_limited_and_those_that_are_counted_still_count() {
+        let (mut counts, start) = (counts(), Instant::now());
+        let quota = Quota::new(2, HOUR).unwrap();
         for number in 0..KEYS_MAX {
-            counts.hit(hit(&number.to_string(), hour));
+            assert!(counts.hit(hit(&number.to_string(), quota), start).allowed);
         }
-        let refused = counts.hit(hit("one more", hour));
-        assert_eq!((refused.allowed, refused.retry_after), (false, SWEEP_INTERVAL));
-        let mut counts = self::counts();
-        for burst in 1..=QUOTAS_MAX as u32 {
-            assert!(counts.hit(hit("ada", Quota::new(burst, HOUR).unwrap())).allowed);
-        }
-        assert!(!counts.hit(hit("ada", Quota::new(1_000, HOUR).unwrap())).allowed);
+        let further = |counts: &mut Counts, after| counts.hit(hit("further", quota), start + after);
+        assert!(!further(&mut counts, Duration::ZERO).allowed);
+        assert!(counts.hit(hit("7", quota), start).allowed);
+        assert!(!counts.hit(hit("7", quota), start).allowed);
+        // Those with all their hits make room.
+        assert!(further(&mut counts, HOUR).allowed);
+        assert_eq!(counts.full_at.len(), 1);
     }
 }

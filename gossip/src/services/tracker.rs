@@ -120,6 +120,11 @@ impl Tracker {
             // The value is consistent whenever the lock is released.
             let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
             let answer = decode(&args).and_then(|request| match request {
+                Request::Track { stream, event }
+                    if stream.len().max(event.len()) > NAME_BYTES_MAX =>
+                {
+                    Err(format!("a name must have at most {NAME_BYTES_MAX} bytes"))
+                }
                 Request::Track { stream, event } => {
                     let is_counted = counts.track(stream, event, second);
                     if is_counted { Ok(Vec::new()) } else { Err("too many events".to_owned()) }
@@ -168,7 +173,8 @@ impl Tracker {
         // An event may have had several owners within the window.
         let mut sums = BTreeMap::new();
         for (event, count) in std::mem::take(&mut top.events) {
-            *sums.entry(event).or_insert(0_u64) += count;
+            let sum: &mut u64 = sums.entry(event).or_default();
+            *sum = sum.saturating_add(count);
         }
         top.events = most_frequent(sums.into_iter().collect(), count);
         top

@@ -1,13 +1,17 @@
 //! Calls of handlers, and lists of work.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use futures_util::StreamExt as _;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 use api_types::{CallDone, CallRequest, MapDone, MapRequest, MapResult};
 use gossip::CallError;
-use gossip::link::{Returned, Target};
+use gossip::link::{Returned, Target, Work};
 
 use crate::body::JsonBody;
 use crate::error::Problem;
@@ -27,7 +31,28 @@ const ATTEMPTS: u32 = 3;
 /// The largest number of attempts at an item.
 const ATTEMPTS_MAX: u32 = 10;
 
+/// The time limit of a list of work.
+const LIST_WITHIN: Duration = Duration::from_secs(300);
+/// The size of all results of a list, in bytes.
+const LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The start of the names of the library's own handlers, whose arguments are not JSON.
+const OWN_HANDLERS: &str = "gossip/";
+
+/// The places for lists of work at this node.
+static LISTS: Semaphore = Semaphore::const_new(64);
+
 path_of_names! { HandlerPath: "handler" "handler"; }
+
+impl HandlerPath {
+    fn into_handler(self) -> Result<String, Problem> {
+        let [handler] = self.into_names();
+        if handler.starts_with(OWN_HANDLERS) {
+            Err(problem(&CallError::NoHandlers))
+        } else {
+            Ok(handler)
+        }
+    }
+}
 
 /// Call a handler
 ///
@@ -44,7 +69,7 @@ pub(crate) async fn call(
     key: IdempotencyKey,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Reply, Problem> {
-    let [handler] = path.into_names();
+    let handler = path.into_handler()?;
     let change = (handler.clone(), request.clone());
     let CallRequest { to, args, timeout_ms } = request;
     let target = target(&to)?;
@@ -75,7 +100,7 @@ pub(crate) async fn map(
     key: IdempotencyKey,
     JsonBody(request): JsonBody<MapRequest>,
 ) -> Result<Reply, Problem> {
-    let [handler] = path.into_names();
+    let handler = path.into_handler()?;
     let change = (handler.clone(), request.clone());
     let MapRequest { items, spread, timeout_ms, attempts } = request;
     if items.len() > ITEMS_MAX {
@@ -102,13 +127,45 @@ pub(crate) async fn map(
     };
     let within = millis("timeout_ms", timeout_ms, WITHIN, WITHIN_MS_MAX)?;
     let items = items.iter().map(|item| serde_json::to_vec(item).expect("a value is JSON"));
-    let work = types.cluster().work(&handler, items.collect());
+    let items: Vec<Vec<u8>> = items.collect();
+    let count = items.len();
+    let work = types.cluster().work(&handler, items);
     let work = work.target(target).within(within).attempts(attempts);
     let execute = async move {
-        let results = work.collect().await.into_iter().map(described).collect();
-        Ok(Reply::new(StatusCode::OK, &MapDone { results }))
+        let _place = LISTS.try_acquire().map_err(|_| Problem::overloaded())?;
+        let done = MapDone { results: executed(work, count).await };
+        Ok(Reply::new(StatusCode::OK, &done))
     };
     types.once(key, &change, execute).await
+}
+
+/// Executes a list of `count` items, within the limits of time and size.
+async fn executed(work: Work, count: usize) -> Vec<MapResult> {
+    let (until, mut bytes) = (Instant::now() + LIST_WITHIN, 0);
+    let mut done: Vec<Option<MapResult>> = vec![None; count];
+    let mut results = pin!(work.results());
+    let why_stopped = loop {
+        match timeout_at(until, results.next()).await {
+            Ok(None) => break "it was not executed".to_owned(),
+            Ok(Some((index, result))) => {
+                bytes += result.as_ref().map_or(0, |returned| returned.result.len());
+                done[index] = Some(described(result));
+                if bytes > LIST_BYTES_MAX {
+                    break format!(
+                        "the results exceed {LIST_BYTES_MAX} bytes; whether it was executed is unknown"
+                    );
+                }
+            }
+            Err(_) => {
+                let seconds = LIST_WITHIN.as_secs();
+                break format!(
+                    "the list was not done in {seconds} s; whether it was executed is unknown"
+                );
+            }
+        }
+    };
+    let missing = || MapResult { problem: Some(why_stopped.clone()), ..MapResult::default() };
+    done.into_iter().map(|result| result.unwrap_or_else(missing)).collect()
 }
 
 fn described(result: Result<Returned, CallError>) -> MapResult {

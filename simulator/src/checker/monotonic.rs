@@ -24,12 +24,14 @@ impl Reads {
     /// # Errors
     /// Returns the newer entry that was read before.
     pub fn note(&mut self, key: HeroId, rank: Rank, is_deleted: bool) -> Result<(), String> {
-        match self.ranks.insert(key, (rank, is_deleted)) {
-            Some((before, was_deleted)) if before > rank && !(was_deleted && is_deleted) => {
-                Err(format!("hero {key} changed back from {before:?} to {rank:?}"))
-            }
-            Some(_) | None => Ok(()),
+        let last = self.ranks.entry(key).or_insert((rank, is_deleted));
+        let (before, was_deleted) = *last;
+        // The greatest one stays: what a later deletion has replaced must not return.
+        *last = (*last).max((rank, is_deleted));
+        if before > rank && !(was_deleted && is_deleted) {
+            return Err(format!("hero {key} changed back from {before:?} to {rank:?}"));
         }
+        Ok(())
     }
 
     /// Records the version vector.
@@ -67,6 +69,11 @@ mod tests {
         assert!(reads.note(KEY, (false, stamp("a", 10)), true).is_ok());
         assert!(reads.note(KEY, (false, stamp("b", 9)), true).is_ok());
         assert!(reads.note(KEY, (false, stamp("c", 8)), false).is_err());
+        // Older than a deletion that was read before the last one.
+        let mut reads = Reads::default();
+        assert!(reads.note(KEY, (false, stamp("a", 10)), true).is_ok());
+        assert!(reads.note(KEY, (false, stamp("b", 8)), true).is_ok());
+        assert!(reads.note(KEY, (false, stamp("c", 9)), false).is_err());
         assert!(reads.note_vector(&VersionVector::from_iter([stamp("a", 10)])).is_ok());
         assert!(reads.note_vector(&VersionVector::from_iter([stamp("b", 10)])).is_err());
     }

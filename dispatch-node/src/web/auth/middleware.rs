@@ -24,9 +24,6 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types superhero";
 
-/// The limit that counts commands.
-const COMMANDS: &str = "commands";
-
 /// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn apply(
     State(state): State<AppState>,
@@ -60,11 +57,10 @@ fn sender_of_command(request: &Request) -> Option<String> {
     Some(network(address.ip()).to_string())
 }
 
-/// Counts a command in the whole cluster. Returns the response if there are too many.
+/// Counts a command. Returns the response if its sender has sent too many.
 async fn too_many(state: &AppState, sender: Option<String>) -> Option<Response> {
-    let limiter = &state.types.services().limiter;
-    let verdict = limiter.hit(COMMANDS, &sender?, state.commands?).await;
-    (!verdict.allowed).then(|| limits::refused(&verdict))
+    let counted = state.commands.as_ref()?.count(&sender?).await;
+    counted.err().map(|verdict| limits::refused(&verdict))
 }
 
 /// Returns the response to a refused request. A browser whose user can sign in is led to do so, and

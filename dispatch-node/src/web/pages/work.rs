@@ -144,8 +144,8 @@ pub(crate) async fn tile(
     }
     let args = json!({ "view": view, "x": x, "y": y, "columns": COLUMNS, "rows": ROWS });
     let args = serde_json::to_vec(&args).expect("it is JSON");
-    let key = format!("tile {view}/{again}/{x}/{y}");
-    let cached = state.types.services().cache.get_or_load(&key, TTL, "tile", &args).await;
+    let key = format!("{view}/{again}/{x}/{y}");
+    let cached = state.tiles.get_or_load(&key, TTL, "tile", &args).await;
     let cached = cached.map_err(|error| problem(&error))?;
     let malformed = || Problem::unavailable("unreachable", "the city has not returned a picture");
     let drawn: Drawn = serde_json::from_slice(&cached.value).map_err(|_| malformed())?;

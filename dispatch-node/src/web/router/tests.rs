@@ -118,7 +118,7 @@ impl Site {
                 name_chars: 100,
                 browsers: 100,
                 browsers_per_address: 100,
-                commands: None,
+                commands: 0,
             },
         };
         let router = build(handle, settings, CancellationToken::new());
