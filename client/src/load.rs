@@ -5,8 +5,8 @@
 //!   that send them.
 //! - `measured`: latencies, counted from the due time. `lag`, `agreement`: convergence times.
 //!   `report`: the output.
-//! - `many`: the creation of heroes before the load, and their deletion after it. `progress`,
-//!   `interrupt`, `usage`: progress output, Ctrl-C, and the client's own CPU time.
+//! - `many`: the creation of heroes before the load, and their deletion after it.
+//! - `interrupt`, `usage`: Ctrl-C, and the client's own CPU time.
 //!
 //! Invariant: heroes created by the load are deleted at the end, or the number of those left is
 //! reported.
@@ -19,7 +19,6 @@ mod many;
 mod measured;
 mod mix;
 mod options;
-mod progress;
 mod report;
 mod schedule;
 mod usage;
@@ -33,12 +32,12 @@ use superhero::{Api, Error, Stopwatch};
 use crate::outage::Outage;
 use crate::output::{Failure, Output};
 
+use crate::progress::print_line;
 use agreement::{Newest, Took};
 use heroes::Heroes;
 use interrupt::Interrupt;
 use lag::Lags;
 use measured::Tally;
-use progress::print_line;
 use report::{Filled, Measurements, Report, ms};
 use schedule::Schedule;
 use writers::Written;

@@ -8,6 +8,7 @@ mod outage;
 mod output;
 mod play;
 mod printer;
+mod progress;
 mod socket;
 mod table;
 mod types;

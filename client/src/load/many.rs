@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use superhero::{Api, Error};
 
-use super::progress::Progress;
+use crate::progress::Progress;
 
 /// The number of heroes that one request creates. Larger batches are no faster, and block dispatch
 /// for longer.

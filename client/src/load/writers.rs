@@ -18,8 +18,8 @@ use super::heroes::{Hero, Heroes, Write};
 use super::interrupt::Interrupt;
 use super::measured::{Moments, Tally};
 use super::mix::Mix;
-use super::progress::Progress;
 use super::schedule::Schedule;
+use crate::progress::Progress;
 
 /// The longest sleep of a thread, after which it checks whether the load has ended.
 const SLEEP_MAX: Duration = Duration::from_millis(100);

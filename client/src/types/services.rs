@@ -10,6 +10,7 @@ use superhero::Api;
 
 use crate::output::Failure;
 use crate::printer::{Printer, json};
+use crate::progress::Progress;
 use crate::types::options::{CacheCommand, Call, Limit, Map, TrackedCommand};
 use crate::types::value;
 
@@ -51,6 +52,8 @@ pub(super) fn map(node: &Api, print: Printer, map: Map) -> Result<(), Failure> {
     let each = timeout.unwrap_or(WITHIN) * attempts.unwrap_or(3);
     let node = node.patient(each * u32::try_from(ITEMS).unwrap_or(u32::MAX));
     let (mut failed, mut rows) = (0, Vec::new());
+    let mut progress = Progress::start("map", items.len() as u64);
+    let mut done_so_far = 0;
     for items in items.chunks(ITEMS) {
         let request = MapRequest {
             items: items.to_vec(),
@@ -63,8 +66,11 @@ pub(super) fn map(node: &Api, print: Printer, map: Map) -> Result<(), Failure> {
         if print.json {
             print.out.json(&done.body)?;
         }
+        done_so_far += items.len() as u64;
+        progress.at(done_so_far, || format!("{failed} without a result"));
         rows.extend(items.iter().zip(&done.value.results).map(|(item, result)| row(item, result)));
     }
+    drop(progress);
     if !print.json {
         print.out.table(&["ITEM", "FROM", "RESULT"], &rows)?;
     }

@@ -1,5 +1,5 @@
 //! Progress on standard error: a bar on a terminal, a line every few seconds otherwise. Standard
-//! output is reserved for the report.
+//! output is reserved for results.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,7 +15,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 const STYLE: &str = "{prefix:9} {bar:30} {pos} of {len}, {rate}, {eta} left  {msg}";
 
 /// The progress of one phase. Dropping it removes the bar.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     what: &'static str,
     total: u64,
     watch: Stopwatch,
@@ -24,11 +24,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(what: &'static str, total: u64) -> Self {
+    pub(crate) fn start(what: &'static str, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(STYLE).expect("the template is valid");
             let style = style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
-                // Progress is best effort: the load goes on without it.
+                // Progress is best effort: the work goes on without it.
                 let _ = write!(text, "{:.0}/s", state.per_sec());
             });
             ProgressBar::new(total).with_style(style).with_prefix(what)
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// Reports the number done so far. `more` returns text to show after it.
-    pub(super) fn at(&mut self, done: u64, more: impl FnOnce() -> String) {
+    pub(crate) fn at(&mut self, done: u64, more: impl FnOnce() -> String) {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done);
@@ -67,7 +67,7 @@ fn line(what: &str, done: u64, total: u64, elapsed: Duration, more: &str) -> Str
 }
 
 /// Prints a line to standard error.
-pub(super) fn print_line(text: &str) {
+pub(crate) fn print_line(text: &str) {
     // A closed standard error must not end the load.
     let _ = writeln!(io::stderr(), "{}", clean(text));
 }
