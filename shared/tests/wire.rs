@@ -7,8 +7,8 @@ use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, R
 use gossip::types::request::Request;
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
-    Fingerprint, Hlc, Horizon, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary,
-    TraceContext, UnixMillis, VersionVector,
+    Call, Fingerprint, Hlc, Horizon, Incarnation, Origin, Publication, PullOptions, PullRequest,
+    Refusal, Return, Stamp, Summary, TraceContext, UnixMillis, VersionVector,
 };
 use shared::hero::{Hero, HeroId};
 use shared::message::{Command, Done};
@@ -32,11 +32,11 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_10_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 10);
+fn version_11_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 11);
     assert_eq!(
         hex(&hello().encode()),
-        format!("534843310a0006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
+        format!("534843310b0006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
     );
     let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation::at(300)) };
     assert_eq!(
@@ -82,6 +82,10 @@ fn version_10_has_these_bytes() {
     let trace = TraceContext {
         trace: NonZeroU128::new(1 << 127).unwrap(),
         span: NonZeroU64::new(300).unwrap(),
+    };
+    let returned = |result| {
+        let caller = Incarnation::at(300);
+        Frame::Return(Return { caller, number: 300, running: 2, result })
     };
     let goldens = [
         (
@@ -172,6 +176,26 @@ fn version_10_has_these_bytes() {
             }),
             "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee01090108000501",
         ),
+        (
+            Frame::Publication(Publication {
+                number: 3,
+                topic: "news".to_owned(),
+                body: vec![1, 2],
+            }),
+            "0703046e657773020102",
+        ),
+        (
+            Frame::Call(Call {
+                number: 300,
+                handler: "prime".to_owned(),
+                args: vec![7],
+                within: Duration::from_secs(5),
+            }),
+            "08ac02057072696d6501070500",
+        ),
+        (returned(Ok(vec![9])), "0900000000012c00000000000000000000ac0202000109"),
+        (returned(Err(Refusal::Failed("no".to_owned()))), "0900000000012c00000000000000000000ac02020102026e6f"),
+        (Frame::Cancel { call: 300 }, "0aac02"),
     ];
     for (frame, golden) in goldens {
         assert_eq!(hex(&encode(&frame)), golden, "{frame:?}");
