@@ -194,7 +194,10 @@ fn version_11_has_these_bytes() {
             "08ac02057072696d6501070500",
         ),
         (returned(Ok(vec![9])), "0900000000012c00000000000000000000ac0202000109"),
-        (returned(Err(Refusal::Failed("no".to_owned()))), "0900000000012c00000000000000000000ac02020102026e6f"),
+        (
+            returned(Err(Refusal::Failed("no".to_owned()))),
+            "0900000000012c00000000000000000000ac02020102026e6f",
+        ),
         (Frame::Cancel { call: 300 }, "0aac02"),
     ];
     for (frame, golden) in goldens {
