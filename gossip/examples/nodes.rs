@@ -46,6 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (ticket, (name, listener)) in (0..).zip(listeners) {
         let peers = addresses.iter().filter(|(peer, _)| **peer != name);
         let cluster = ClusterConfig {
+            name: "greetings".parse()?,
             roster: Roster::new(name, names),
             addresses: peers.map(|(peer, address)| (*peer, address.clone())).collect(),
             controller: None,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crdt::version_vector::VersionVector;
 use crate::fault::{Control, HEAL_AFTER};
-use crate::id::{Incarnation, Origin};
+use crate::id::{Incarnation, NodeName, Origin};
 use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
@@ -29,6 +29,8 @@ const OUT_OF_RANGE: &str = "control or observation field out of range";
 /// The first message of each end of a link.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {
+    /// The name of the cluster: nodes of other clusters may be reached by mistake.
+    pub cluster: NodeName,
     /// The node and its incarnation.
     pub node: Origin,
     /// True once this incarnation has joined the cluster.
@@ -198,7 +200,8 @@ mod tests {
     fn hello() -> Hello {
         let incarnation = Incarnation::at(1_795_217_670_917);
         let node = Origin { node: "gotham".parse().unwrap(), incarnation };
-        Hello { node, joined: true, nonce: [7; 32] }
+        let cluster = "superhero".parse().unwrap();
+        Hello { cluster, node, joined: true, nonce: [7; 32] }
     }
 
     #[test]

@@ -102,7 +102,13 @@ impl Exchange {
 #[must_use]
 pub fn hello() -> Hello {
     let incarnation = Incarnation::at(1_795_217_670_917);
-    Hello { node: Origin { node: named(GOTHAM), incarnation }, joined: true, nonce: [7; 32] }
+    let node = Origin { node: named(GOTHAM), incarnation };
+    Hello {
+        cluster: "superhero".parse().expect("a valid name"),
+        node,
+        joined: true,
+        nonce: [7; 32],
+    }
 }
 
 /// Three machines, the frames between them, and the recording.

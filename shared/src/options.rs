@@ -21,7 +21,7 @@ use gossip::{NodeName, Roster};
 
 use crate::spans::{self, ExportGuard};
 use crate::telemetry::LogFormat;
-use crate::well_known::{DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
+use crate::well_known::{CLUSTER, DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 
 pub use limits::{Bounds, Costs, LimitOptions, Share};
 pub use memory::{Budget, MemorySize};
@@ -47,6 +47,10 @@ pub struct NodeOptions {
         value_delimiter = ','
     )]
     pub peers: Vec<Peer>,
+
+    /// Name of the cluster; nodes of another one are refused
+    #[arg(long = "cluster", value_name = "NAME", default_value = CLUSTER, env = "SUPERHERO_CLUSTER")]
+    pub cluster_name: NodeName,
 
     /// File with the cluster's cookie; replaces SUPERHERO_COOKIE
     #[arg(long, value_name = "PATH", env = "SUPERHERO_COOKIE_FILE")]
@@ -219,6 +223,7 @@ impl NodeOptions {
             cookie == DEVELOPMENT_COOKIE,
         )?;
         let cluster = ClusterConfig {
+            name: self.cluster_name,
             roster,
             addresses,
             controller: Some(well_known_name(DISPATCH)),

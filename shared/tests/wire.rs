@@ -16,6 +16,7 @@ use shared::{Entry, Envelope, Frame, Step, Value};
 
 fn hello() -> Hello {
     Hello {
+        cluster: "superhero".parse().expect("a valid name"),
         node: Origin {
             node: "gotham".parse().expect("a valid name"),
             incarnation: Incarnation::at(1_795_217_670_917),
@@ -36,7 +37,10 @@ fn version_11_has_these_bytes() {
     assert_eq!(PROTOCOL_VERSION, 11);
     assert_eq!(
         hex(&hello().encode()),
-        format!("534843310b0006676f7468616d01a1fb4fc3050000000000000000000001{}", "07".repeat(32))
+        format!(
+            "534843310b0009737570657268657206676f7468616d01a1fb4fc3050000000000000000000001{}",
+            "07".repeat(32)
+        )
     );
     let welcome = Welcome { proof: [9; 32], running_elsewhere: Some(Incarnation::at(300)) };
     assert_eq!(

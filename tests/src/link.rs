@@ -18,6 +18,7 @@ use gossip::link::{Purpose, Secret};
 use gossip::wire::{Hello, Welcome};
 use gossip::{Incarnation, Origin, wire};
 use shared::Frame;
+use shared::well_known::CLUSTER;
 
 use crate::certificates::Certificates;
 use crate::nodes::DEVELOPMENT_COOKIE;
@@ -313,7 +314,13 @@ pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
         node: name.parse().expect("a valid node name"),
         incarnation: Incarnation::at(incarnation),
     };
-    Hello { node, joined: false, nonce: rand::random() }.encode()
+    Hello {
+        cluster: CLUSTER.parse().expect("a valid name"),
+        node,
+        joined: false,
+        nonce: rand::random(),
+    }
+    .encode()
 }
 
 /// Returns a number for an incarnation that starts at this moment.

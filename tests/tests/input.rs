@@ -10,7 +10,7 @@ use cluster_tests::{
 use serde_json::json;
 
 use gossip::link::{Purpose, Secret};
-use gossip::wire::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
+use gossip::wire::{FRAME_BYTES_MAX, Hello, PROTOCOL_VERSION};
 use shared::Frame;
 
 /// Starts a cluster with heroes that must not be lost.
@@ -531,6 +531,11 @@ fn unauthenticated_peers_are_refused_with_a_reason() {
             reason.contains("999") && reason.contains(&PROTOCOL_VERSION.to_string()),
             "{reason}"
         );
+
+        let mut other_cluster = Hello::decode(&hello("capitol", now)).expect("a hello");
+        other_cluster.cluster = "villains".parse().expect("a valid name");
+        let reason = assert_closed(connect_and_send(other_cluster.encode()), 4007);
+        assert_eq!(reason, "belongs to the cluster villains");
 
         let refused = |code: u16, name: &str, incarnation: u64, cookie: &str| {
             let mut link = Link::to_node(node);

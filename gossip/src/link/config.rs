@@ -10,6 +10,8 @@ use crate::membership::Roster;
 /// The configuration of the cluster at one node.
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
+    /// The name of the cluster. Nodes of another name are refused.
+    pub name: NodeName,
     /// The members, this node included.
     pub roster: Roster,
     /// The addresses that this node dials, as HOST:PORT.

@@ -206,7 +206,7 @@ where
             members,
         } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
-        let identity = Identity { me, secret, joined, frame_bytes_max };
+        let identity = Identity { cluster: cluster.name, me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
         let reports = Reports { events, telemetry, progress };
         for (peer, address) in &cluster.addresses {

@@ -39,6 +39,8 @@ pub(super) const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// The identity and credentials of this node.
 #[derive(Clone)]
 pub(super) struct Identity {
+    /// The name of the cluster.
+    pub(super) cluster: NodeName,
     pub(super) me: Origin,
     pub(super) secret: Secret,
     /// True once this incarnation has joined.
@@ -50,7 +52,21 @@ pub(super) struct Identity {
 impl Identity {
     /// Returns an encoded hello with a fresh nonce.
     fn hello(&self) -> Vec<u8> {
-        Hello { node: self.me, joined: *self.joined.borrow(), nonce: rand::random() }.encode()
+        let Self { cluster, me, ref joined, .. } = *self;
+        Hello { cluster, node: me, joined: *joined.borrow(), nonce: rand::random() }.encode()
+    }
+}
+
+impl Identity {
+    /// Decodes the hello of a peer, which must belong to the same cluster. A refusal does not tell the name
+    /// of this one.
+    fn of_this_cluster(&self, hello: &[u8]) -> Result<Hello, Ended> {
+        let hello = Hello::decode(hello)?;
+        if hello.cluster == self.cluster {
+            Ok(hello)
+        } else {
+            Err(Ended::AnotherCluster(hello.cluster))
+        }
     }
 }
 
@@ -120,7 +136,7 @@ where
     let ours = identity.hello();
     socket.send(Message::binary(ours.clone())).await?;
     let theirs = read(socket).await?;
-    let peer = Hello::decode(&theirs)?;
+    let peer = identity.of_this_cluster(&theirs)?;
     if peer.node.node != expected {
         return Err(Ended::AnotherName(peer.node.node));
     }
@@ -146,7 +162,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let theirs = read(socket).await?;
-    let peer = Hello::decode(&theirs)?;
+    let peer = identity.of_this_cluster(&theirs)?;
     if certificate.is_some_and(|certificate| !certificate.is_for(peer.node.node)) {
         return Err(Ended::AnothersCertificate(peer.node.node));
     }

@@ -228,6 +228,7 @@ mod tests {
         let (me, peer) = (origin("gotham", 3), origin("capitol", 5));
         let (members, server) = new();
         let cluster = ClusterConfig {
+            name: "test".parse().unwrap(),
             roster: Roster::new(me.node, [peer.node]),
             addresses: [(peer.node, "127.0.0.1:1".to_owned())].into(),
             controller: Some(peer.node),

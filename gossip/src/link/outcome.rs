@@ -59,6 +59,8 @@ pub(super) enum Ended {
     Cookie,
     #[error("identified itself as {0}")]
     AnotherName(NodeName),
+    #[error("belongs to the cluster {0}")]
+    AnotherCluster(NodeName),
     #[error("the certificate does not name {0}")]
     AnothersCertificate(NodeName),
     #[error("the certificate is refused: {0}")]
@@ -96,6 +98,7 @@ impl Ended {
             Self::Refused(LinkRefusal::RunningElsewhere { .. }) => Some(4004),
             Self::Refused(LinkRefusal::NotMember(_)) => Some(4005),
             Self::Wire(WireError::Malformed(_)) => Some(4006),
+            Self::AnotherCluster(_) => Some(4007),
             Self::NotBinary => Some(1003),
             Self::OwnEnd => Some(1001),
             Self::TooLarge { .. } => Some(1011),
@@ -111,6 +114,7 @@ impl Ended {
             | Self::Wire(_)
             | Self::Cookie
             | Self::AnotherName(_)
+            | Self::AnotherCluster(_)
             | Self::AnothersCertificate(_)
             | Self::Certificate(_)
             | Self::Refused(_)
@@ -133,6 +137,7 @@ impl Ended {
             Self::Wire(WireError::Version { .. }) => Some("version"),
             Self::Wire(WireError::Malformed(_)) => Some("malformed"),
             Self::Cookie => Some("cookie"),
+            Self::AnotherCluster(_) => Some("another_cluster"),
             Self::AnothersCertificate(_) | Self::Certificate(_) => Some("certificate"),
             Self::Refused(LinkRefusal::OwnName(_)) => Some("own_name"),
             Self::Refused(LinkRefusal::NotMember(_)) => Some("not_a_member"),

@@ -33,11 +33,14 @@ use crate::wire::FRAME_BYTES_MAX;
 
 /// The number of requests that wait for the machine.
 const REQUESTS_MAX: usize = 1_024;
+/// The name of a cluster unless it is given another.
+const CLUSTER: &str = "cluster";
 /// The interval between pulls in a cluster of one process.
 const LOCAL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The configuration of a node that serves the types.
 pub struct Builder {
+    cluster: NodeName,
     name: NodeName,
     secret: Secret,
     addresses: BTreeMap<NodeName, String>,
@@ -58,8 +61,16 @@ impl Builder {
     /// secret.
     #[must_use]
     pub fn new(name: NodeName, secret: Secret) -> Self {
+        let cluster = CLUSTER.parse().expect("it is a valid name");
         let gossip_interval = Duration::from_millis(250);
-        Self { name, secret, addresses: BTreeMap::new(), gossip_interval }
+        Self { cluster, name, secret, addresses: BTreeMap::new(), gossip_interval }
+    }
+
+    /// Sets the name of the cluster. Nodes of another name are refused. Default: `cluster`.
+    #[must_use]
+    pub fn cluster_name(mut self, name: NodeName) -> Self {
+        self.cluster = name;
+        self
     }
 
     /// Adds another member of the cluster, running or not, and its address.
@@ -94,13 +105,14 @@ impl Builder {
         listener: TcpListener,
         routes: impl FnOnce(Cluster) -> Router,
     ) -> RunningNode {
-        let Self { name, secret, addresses, gossip_interval } = self;
+        let Self { cluster: cluster_name, name, secret, addresses, gossip_interval } = self;
         let names = addresses.keys().copied().chain([name]);
         let config = Config { members: names.clone().collect(), ..Config::default() };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let supervisor = Supervisor::<Member<TypesOnly>>::new(NodeConfig {
             name,
             cluster: ClusterConfig {
+                name: cluster_name,
                 roster: Roster::new(name, names),
                 addresses,
                 controller: None,

@@ -194,6 +194,7 @@ pub(crate) const PEERS_REFUSED: Metric = Metric::new(
         "own_name",
         "not_a_member",
         "alive_elsewhere",
+        "another_cluster",
         "too_many",
     ],
 )]);
