@@ -9,6 +9,7 @@
 
 pub mod cache;
 pub mod limiter;
+mod silence;
 pub mod tracker;
 
 use serde::Serialize;

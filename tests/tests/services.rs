@@ -340,6 +340,7 @@ fn picture_is_drawn_by_the_cities() {
     wait_loaded();
     browser.wait_text("main", "the members", |text| text.contains("Metropolis"));
     assert_no_problems(&browser, &[]);
-    cluster.api.get("/work/0/0/8/0").problem(404, "unknown_path");
-    cluster.api.get("/work/5/0/0/0").problem(404, "unknown_path");
+    for path in ["/work/0/0/0/0", "/work/5/0/0/0", "/work/x/0/0/0"] {
+        cluster.api.get(path).problem(404, "unknown_path");
+    }
 }

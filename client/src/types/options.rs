@@ -102,7 +102,7 @@ pub(crate) struct Limit {
     /// Hits that are allowed at once, and in each period
     #[arg(long, value_name = "N")]
     pub(super) limit: u32,
-    /// Period, in whole seconds
+    /// Period, in whole seconds, at most 24h
     #[arg(long, value_name = "TIME", value_parser = span::duration)]
     pub(super) per: Duration,
 }

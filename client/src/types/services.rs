@@ -92,6 +92,9 @@ fn row(item: &Value, MapResult { from, result, problem }: &MapResult) -> Vec<Str
 /// Hits a key of a limit, and prints the decision.
 pub(super) fn limit(node: &Api, print: Printer, limit: Limit) -> Result<(), Failure> {
     let Limit { name, key, limit, per, .. } = limit;
+    if per.subsec_nanos() != 0 || per.is_zero() {
+        return Err(Failure::Unusable("--per must be whole seconds, at least 1s".to_owned()));
+    }
     let quota = LimitRequest { limit, per_s: per.as_secs() };
     let row = |verdict: &LimitVerdict| {
         let local = if verdict.local { "its own count" } else { "the owner" };

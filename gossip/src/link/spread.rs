@@ -87,7 +87,7 @@ impl Cluster {
     }
 
     /// Calls the first of these nodes that executes the call, within this time for all of them.
-    pub(crate) async fn call_first(
+    async fn call_first(
         &self,
         within: Duration,
         order: &[NodeName],

@@ -24,7 +24,7 @@ pub enum WriteError {
     /// The key is deleted permanently.
     #[error("the key is deleted")]
     Deleted,
-    /// The stamp of the entry to overwrite exceeds the accepted drift.
+    /// The stamp of the entry to overwrite exceeds the accepted drift, or an incarnation that it names.
     #[error("the stamp of the copy is too far in the future")]
     TooFarAhead,
     /// The limit of live entries is reached.
@@ -188,7 +188,14 @@ impl<V: Payload> Replica<V> {
             // A held entry passed the check when it was merged. The wall clock may have been set
             // back since.
             let is_held = self.map.rank(key).is_some_and(|held| held.stamp == over.stamp);
-            if !is_held && over.stamp.hlc > self.latest_accepted(now) {
+            // Others refuse an entry that names an incarnation in the future, so it would stay here.
+            let names_future = self.keeps(Rule::FutureIncarnationsAreRefused)
+                && [over.stamp, over.born]
+                    .iter()
+                    .chain(over.seen.stamps())
+                    .any(|stamp| self.is_in_future(now, stamp.origin.incarnation));
+            let is_ahead = over.stamp.hlc > self.latest_accepted(now) || names_future;
+            if !is_held && is_ahead {
                 return Err(WriteError::TooFarAhead);
             }
         }

@@ -1,7 +1,8 @@
 //! A cache: each value is held by the owner of its key, and loaded there once, however many nodes ask.
 //!
 //! - **Loading:** a value is loaded by a handler of calls, which the owner executes if it has it;
-//!   otherwise the next node in the order of owners.
+//!   otherwise the next node in the order of owners. A loader has 3 s at a node; if a node does not answer,
+//!   the next one is asked, so a loader may be executed more than once.
 //! - **End:** a value ends after its time to live, when the cache is full, and when its owner ends. When
 //!   another node becomes the owner, it holds nothing yet.
 //! - **Partition:** nodes that do not reach the same members may use different owners, so a value may be
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{CALL_BYTES_MAX, Call, CallError, Outcome};
 use crate::id::NodeName;
 use crate::link::{Cluster, Returned, Target};
+use crate::services::silence::Silence;
 use crate::services::{decode, encode};
 
 /// The name of the handler.
@@ -25,8 +27,10 @@ const HANDLER: &str = "gossip/cache";
 const LOAD: &str = "/load";
 /// The time limit of a call to an owner, for what it holds.
 const WITHIN: Duration = Duration::from_secs(1);
-/// The time limit for loading a value.
-const LOADING_WITHIN: Duration = Duration::from_secs(5);
+/// The time limit of a call to an owner that may load a value.
+const LOADING_WITHIN: Duration = Duration::from_secs(7);
+/// The time limit of a loader at one node.
+const LOADER_WITHIN: Duration = Duration::from_secs(3);
 /// The largest value, in bytes. With its key, it fits into a call.
 pub const VALUE_BYTES_MAX: usize = CALL_BYTES_MAX - 1_024;
 /// The size of all values at one node, in bytes.
@@ -40,6 +44,7 @@ pub struct Cache {
     cluster: Cluster,
     handler: String,
     held: Held,
+    silence: Silence,
 }
 
 /// A value, and where it is.
@@ -120,7 +125,8 @@ impl Cache {
             .weigher(weight)
             .expire_after(TimesToLive)
             .build();
-        let cache = Self { cluster: cluster.clone(), handler, held };
+        let silence = Silence::default();
+        let cache = Self { cluster: cluster.clone(), handler, held, silence };
         let own = cache.clone();
         cluster.handle(&cache.handler, move |_, args| {
             let own = own.clone();
@@ -181,27 +187,49 @@ impl Cache {
         args: &[u8],
     ) -> Result<Cached, CallError> {
         Call::check(key, &[])?;
-        let (key, handler) = (key.to_owned(), handler.to_owned());
-        let load = Load { key: key.clone(), handler, args: args.to_vec(), ttl };
-        let at_owner = format!("{}{LOAD}", self.handler);
-        let target = Target::Owner(key.clone());
-        let loaded =
-            self.cluster.call_within(LOADING_WITHIN, &target, &at_owner, &encode(&load)).await;
-        let error = match loaded {
-            Ok(Returned { from, result }) => {
-                return Ok(Cached { value: result, from, is_held: true });
+        let load =
+            Load { key: key.to_owned(), handler: handler.to_owned(), args: args.to_vec(), ttl };
+        let owners =
+            self.cluster.snapshot().map(|snapshot| snapshot.owners(key)).unwrap_or_default();
+        if owners.first().is_some_and(|owner| !self.silence.has(*owner)) {
+            let at_owner = format!("{}{LOAD}", self.handler);
+            let target = Target::Owner(key.to_owned());
+            let loaded =
+                self.cluster.call_within(LOADING_WITHIN, &target, &at_owner, &encode(&load)).await;
+            match loaded {
+                Ok(Returned { from, result }) => {
+                    return Ok(Cached { value: result, from, is_held: true });
+                }
+                Err(CallError::Unknown(node)) => self.silence.note(node),
+                Err(error) if error.outcome() == Outcome::Failed => return Err(error),
+                Err(_) => {}
             }
-            Err(error) => error,
-        };
-        if error.outcome() == Outcome::Failed {
-            return Err(error);
         }
-        let silent = if let CallError::Unknown(node) = error { Some(node) } else { None };
-        let mut order =
-            self.cluster.snapshot().map(|snapshot| snapshot.owners(&key)).unwrap_or_default();
-        order.retain(|node| Some(*node) != silent);
-        let loaded = self.cluster.call_first(LOADING_WITHIN, &order, &load.handler, args).await?;
+        let loaded = self.load_anywhere(&load).await?;
         Ok(Cached { value: loaded.result, from: loaded.from, is_held: false })
+    }
+
+    /// Calls the loader of a key at the first node that answers, in the order of its owners.
+    async fn load_anywhere(&self, load: &Load) -> Result<Returned, CallError> {
+        let Load { key, handler, args, .. } = load;
+        let Some(snapshot) = self.cluster.snapshot() else { return Err(CallError::Stopped) };
+        let mut order = snapshot.owners(key);
+        order.sort_by_key(|node| self.silence.has(*node));
+        let mut last = CallError::NoHandlers;
+        for node in order {
+            let target = Target::Node(node);
+            match self.cluster.call_within(LOADER_WITHIN, &target, handler, args).await {
+                Err(CallError::NoHandler { .. }) => {}
+                Err(error) if error.may_succeed_elsewhere() => {
+                    if let CallError::Unknown(node) = error {
+                        self.silence.note(node);
+                    }
+                    last = error;
+                }
+                ended => return ended,
+            }
+        }
+        Err(last)
     }
 
     async fn ask(
@@ -232,13 +260,13 @@ impl Cache {
     }
 
     /// Returns the value of a key, and loads it if necessary, once for all who ask meanwhile.
-    async fn load(&self, Load { key, handler, args, ttl }: Load) -> Result<Vec<u8>, String> {
-        let target = Target::Owner(key.clone());
-        let load = async {
-            let loaded = self.cluster.call_within(LOADING_WITHIN, &target, &handler, &args).await;
+    async fn load(&self, load: Load) -> Result<Vec<u8>, String> {
+        let (key, ttl) = (load.key.clone(), load.ttl.min(TTL_MAX));
+        let load = async move {
+            let loaded = self.load_anywhere(&load).await;
             let value = loaded.map_err(|error| error.to_string())?.result;
             check(&value)?;
-            Ok::<_, String>(Arc::new(Item { value, ttl: ttl.min(TTL_MAX) }))
+            Ok::<_, String>(Arc::new(Item { value, ttl }))
         };
         let item = self.held.try_get_with(key, load).await;
         item.map(|item| item.value.clone()).map_err(|error| error.to_string())

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::id::NodeName;
 use crate::link::{Cluster, Target};
+use crate::services::silence::Silence;
 use crate::services::{decode, encode};
 use crate::table::NAME_BYTES_MAX;
 
@@ -26,8 +27,6 @@ use crate::table::NAME_BYTES_MAX;
 const HANDLER: &str = "gossip/limit";
 /// The time for which a caller waits for the owner.
 const WITHIN: Duration = Duration::from_secs(1);
-/// The time for which an owner that did not answer is not asked again.
-const SILENT_FOR: Duration = Duration::from_secs(5);
 /// The shortest time between two searches for keys that have all their hits again.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// The number of keys that one node counts.
@@ -94,7 +93,7 @@ pub struct RateLimiter {
     cluster: Cluster,
     handler: String,
     counts: Arc<Mutex<Counts>>,
-    silent: Arc<Mutex<BTreeMap<NodeName, Instant>>>,
+    silence: Silence,
 }
 
 /// What one node has counted: for each key, the time at which it has all its hits again.
@@ -154,7 +153,7 @@ impl RateLimiter {
             });
             std::future::ready(decided)
         });
-        Self { cluster: cluster.clone(), handler, counts, silent: Arc::default() }
+        Self { cluster: cluster.clone(), handler, counts, silence: Silence::default() }
     }
 
     /// Hits a key of a limit. Names of more than 400 bytes count by their first 400 bytes.
@@ -166,10 +165,7 @@ impl RateLimiter {
         let owned = format!("{}\0{}", hit.limit, hit.key);
         let snapshot = self.cluster.snapshot();
         let owner = snapshot.as_ref().and_then(|snapshot| snapshot.owners(&owned).first().copied());
-        let is_asked = owner.is_some_and(|owner| {
-            let silent = locked(&self.silent);
-            silent.get(&owner).is_none_or(|since| since.elapsed() >= SILENT_FOR)
-        });
+        let is_asked = owner.is_some_and(|owner| !self.silence.has(owner));
         if is_asked {
             let target = Target::Owner(owned);
             let call =
@@ -181,7 +177,7 @@ impl RateLimiter {
                 return decision.verdict(decided_by, false);
             }
             if let Some(owner) = owner {
-                locked(&self.silent).insert(owner, Instant::now());
+                self.silence.note(owner);
             }
         }
         let decision = locked(&self.counts).hit(hit, Instant::now());

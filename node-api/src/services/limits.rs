@@ -18,6 +18,8 @@ use crate::types::{Types, path_of_names};
 
 /// The largest limit.
 const LIMIT_MAX: u32 = 1_000_000;
+/// The longest period, in seconds: 30 days.
+const PER_S_MAX: u64 = 2_592_000;
 
 path_of_names! { KeyPath: "limit" "limit" "key" "key"; }
 
@@ -40,8 +42,11 @@ pub(crate) async fn hit(
     let out_of_range = |detail: String| {
         Problem::not_allowed("out_of_range", format!("{detail}; nothing was counted"))
     };
-    if limit > LIMIT_MAX {
-        return Err(out_of_range(format!("limit must be at most {LIMIT_MAX}, not {limit}")));
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(out_of_range(format!("limit must be 1 to {LIMIT_MAX}, not {limit}")));
+    }
+    if !(1..=PER_S_MAX).contains(&per_s) {
+        return Err(out_of_range(format!("per_s must be 1 to {PER_S_MAX}, not {per_s}")));
     }
     let quota = Quota::new(limit, Duration::from_secs(per_s));
     let quota = quota.map_err(|error| out_of_range(error.to_string()))?;

@@ -41,7 +41,7 @@ pub(crate) async fn track(
     JsonBody(TrackRequest { event }): JsonBody<TrackRequest>,
 ) -> Result<StatusCode, Problem> {
     let [stream] = path.into_names();
-    let event = name::parse("event", &event)?;
+    let event = name::parse("tracked event", &event)?;
     types.services().tracker.track(&stream, &event);
     Ok(StatusCode::ACCEPTED)
 }

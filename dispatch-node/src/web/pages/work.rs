@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use askama::Template;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse as _, Response};
@@ -29,8 +30,12 @@ const COLUMNS: u32 = 8;
 const ROWS: u32 = 5;
 /// The number of pictures.
 const VIEWS: u32 = 5;
-/// The number of times that a picture is drawn anew before the first drawing is shown again.
-const TIMES: u32 = 10;
+/// The time between two drawings of a picture that differ.
+const DRAWING_S: u64 = 5;
+/// The number of drawings after which the page draws anew by itself.
+const KEPT: u64 = 60;
+/// The number of past drawings that are still drawn.
+const PAST: u64 = 240;
 /// The time for which a tile is cached.
 const TTL: Duration = Duration::from_secs(600);
 /// The number of events that are shown.
@@ -41,8 +46,8 @@ const EVENTS_SHOWN: usize = 10;
 #[template(path = "work.html")]
 struct Work {
     view: u32,
-    again: u32,
-    next: u32,
+    drawing: u64,
+    next: u64,
     pictures: Vec<PictureLink>,
     tiles: Vec<(u32, u32)>,
     /// The events, and how often each has happened.
@@ -73,18 +78,25 @@ struct MemberRow {
 #[serde(default)]
 struct Picture {
     view: u32,
-    again: u32,
+    drawing: Option<u64>,
+}
+
+/// Returns the number of the newest drawing: one begins every few seconds, so that their number is
+/// limited, and each is drawn by the cities of its time.
+fn newest_drawing() -> u64 {
+    u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0) / DRAWING_S
 }
 
 /// `GET /work`
 pub(crate) async fn page(State(state): State<AppState>, RawQuery(raw): RawQuery) -> Html<String> {
-    let Picture { view, again } =
+    let Picture { view, drawing } =
         serde_urlencoded::from_str(&raw.unwrap_or_default()).unwrap_or_default();
     let top = state.types.services().tracker.top(EVENTS, EVENTS_SHOWN).await;
     let silent = (top.answered < top.of)
         .then(|| format!("{} of {} nodes have answered.", top.answered, top.of));
     let members = state.types.cluster().members().into_iter().map(row).collect();
-    let (view, again) = (view % VIEWS, again % TIMES);
+    let (view, newest) = (view % VIEWS, newest_drawing());
+    let drawing = drawing.filter(|drawing| is_drawn(*drawing)).unwrap_or(newest / KEPT * KEPT);
     let picture = |number| PictureLink {
         number,
         label: format!("Picture {}", number + 1),
@@ -92,14 +104,19 @@ pub(crate) async fn page(State(state): State<AppState>, RawQuery(raw): RawQuery)
     };
     Html(html(&Work {
         view,
-        again,
-        next: (again + 1) % TIMES,
+        drawing,
+        next: newest,
         pictures: (0..VIEWS).map(picture).collect(),
         tiles: (0..ROWS).flat_map(|y| (0..COLUMNS).map(move |x| (x, y))).collect(),
         events: top.events.into_iter().map(|(event, count)| (event, times(count))).collect(),
         silent,
         members,
     }))
+}
+
+/// Returns whether a drawing is neither too old nor of the future.
+fn is_drawn(drawing: u64) -> bool {
+    newest_drawing().checked_sub(drawing).is_some_and(|age| age <= PAST)
 }
 
 fn times(count: u64) -> String {
@@ -134,17 +151,19 @@ struct Drawn {
     png: String,
 }
 
-/// `GET /work/{view}/{again}/{x}/{y}`: a tile of a picture, drawn by the city that owns it.
+/// `GET /work/{view}/{drawing}/{x}/{y}`: a tile of a picture, drawn by the city that owns it.
 pub(crate) async fn tile(
     State(state): State<AppState>,
-    Path((view, again, x, y)): Path<(u32, u32, u32, u32)>,
+    path: Result<Path<(u32, u64, u32, u32)>, PathRejection>,
 ) -> Result<Response, Problem> {
-    if view >= VIEWS || again >= TIMES || x >= COLUMNS || y >= ROWS {
-        return Err(Problem::not_found("unknown_path", "there is no such tile"));
+    let no_tile = || Problem::not_found("unknown_path", "there is no such tile");
+    let Path((view, drawing, x, y)) = path.map_err(|_| no_tile())?;
+    if view >= VIEWS || x >= COLUMNS || y >= ROWS || !is_drawn(drawing) {
+        return Err(no_tile());
     }
     let args = json!({ "view": view, "x": x, "y": y, "columns": COLUMNS, "rows": ROWS });
     let args = serde_json::to_vec(&args).expect("it is JSON");
-    let key = format!("{view}/{again}/{x}/{y}");
+    let key = format!("{view}/{drawing}/{x}/{y}");
     let cached = state.tiles.get_or_load(&key, TTL, "tile", &args).await;
     let cached = cached.map_err(|error| problem(&error))?;
     let malformed = || Problem::unavailable("unreachable", "the city has not returned a picture");

@@ -213,6 +213,25 @@ pub(super) fn copy_from_far_future_does_not_advance_clock() {
     assert_eq!(number(&b, 2), Some(30));
 }
 
+/// Others would refuse the written entry, which names the incarnation too.
+#[test]
+fn copy_of_a_future_incarnation_is_refused() {
+    let mut a = replica("a", 1);
+    let stamp = |incarnation| Stamp {
+        hlc: Hlc { wall: UnixMillis(START + 900), logical: 0 },
+        origin: origin("c", incarnation),
+    };
+    let future = START + 3_600_000;
+    let written = Entry::written(live(50), stamp(future), None);
+    let over_it = Entry::written(live(60), stamp(1), Some(&written));
+    for copy in [written, over_it] {
+        let refused = a.write_over(at(1_100), key(1), live(70), Some(&copy));
+        assert_eq!(refused, Err(WriteError::TooFarAhead));
+    }
+    let copy = Entry::written(live(50), stamp(START + 1_000), None);
+    assert!(a.write_over(at(1_100), key(1), live(70), Some(&copy)).is_ok());
+}
+
 #[test]
 pub(super) fn write_after_round_is_stamped_above_merged_entries() {
     let (mut fast, mut b) = (replica("a", 1), replica("b", 1));
