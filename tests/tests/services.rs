@@ -340,7 +340,7 @@ fn picture_is_drawn_by_the_cities() {
     wait_loaded();
     browser.wait_text("main", "the members", |text| text.contains("Metropolis"));
     assert_no_problems(&browser, &[]);
-    for path in ["/work/0/0/0/0", "/work/5/0/0/0", "/work/x/0/0/0"] {
+    for path in ["/tiles/0/0/0/0", "/tiles/5/0/0/0", "/tiles/x/0/0/0"] {
         cluster.api.get(path).problem(404, "unknown_path");
     }
 }

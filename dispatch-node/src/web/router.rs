@@ -53,7 +53,7 @@ fn routes() -> Router<AppState> {
         .route("/", get(index::page))
         .route("/help", get(index::help))
         .route("/work", get(pages::work::page))
-        .route("/work/{view}/{drawing}/{x}/{y}", get(pages::work::tile))
+        .route("/tiles/{view}/{drawing}/{x}/{y}", get(pages::work::tile))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
         .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/live", get(pages::live::live))

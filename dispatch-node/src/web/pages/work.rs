@@ -151,7 +151,7 @@ struct Drawn {
     png: String,
 }
 
-/// `GET /work/{view}/{drawing}/{x}/{y}`: a tile of a picture, drawn by the city that owns it.
+/// `GET /tiles/{view}/{drawing}/{x}/{y}`: a tile of a picture, drawn by the city that owns it.
 pub(crate) async fn tile(
     State(state): State<AppState>,
     path: Result<Path<(u32, u64, u32, u32)>, PathRejection>,
