@@ -148,9 +148,7 @@ impl Cache {
     /// # Errors
     /// [`CallError`], if no owner answers.
     pub async fn get(&self, key: &str) -> Result<(Option<Vec<u8>>, NodeName), CallError> {
-        let returned = self.ask(WITHIN, key, Request::Get).await?;
-        let value = decode(&returned.result);
-        Ok((value.map_err(|text| CallError::Failed { node: returned.from, text })?, returned.from))
+        self.ask(key, Request::Get).await
     }
 
     /// Sets the value of a key at its owner, for this time. Returns the owner.
@@ -159,7 +157,7 @@ impl Cache {
     /// [`CallError`]
     pub async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<NodeName, CallError> {
         let put = Request::Put { value: value.to_vec(), ttl };
-        self.ask(WITHIN, key, put).await.map(|returned| returned.from)
+        self.ask(key, put).await.map(|(_, owner)| owner)
     }
 
     /// Removes the value of a key from its owner. Returns whether there was one.
@@ -167,10 +165,7 @@ impl Cache {
     /// # Errors
     /// [`CallError`]
     pub async fn delete(&self, key: &str) -> Result<bool, CallError> {
-        let returned = self.ask(WITHIN, key, Request::Delete).await?;
-        let value: Option<Vec<u8>> = decode(&returned.result)
-            .map_err(|text| CallError::Failed { node: returned.from, text })?;
-        Ok(value.is_some())
+        self.ask(key, Request::Delete).await.map(|(value, _)| value.is_some())
     }
 
     /// Returns the value of a key. If its owner holds none, it calls `handler` with `args`, and holds the
@@ -232,16 +227,19 @@ impl Cache {
         Err(last)
     }
 
+    /// Sends a request to the owner of a key. Returns the value that it concerned, and the owner.
     async fn ask(
         &self,
-        within: Duration,
         key: &str,
         request: Request,
-    ) -> Result<Returned, CallError> {
-        let target = Target::Owner(key.to_owned());
+    ) -> Result<(Option<Vec<u8>>, NodeName), CallError> {
         Call::check(key, &[])?;
+        let target = Target::Owner(key.to_owned());
         let args = encode(&(key, request));
-        self.cluster.call_within(within, &target, &self.handler, &args).await
+        let Returned { from, result } =
+            self.cluster.call_within(WITHIN, &target, &self.handler, &args).await?;
+        let value = decode(&result).map_err(|text| CallError::Failed { node: from, text })?;
+        Ok((value, from))
     }
 
     /// Answers a request for a key that this node owns, as far as its caller knows.
