@@ -139,10 +139,21 @@ pub fn finish(recorder: &Recorder, cluster: &Cluster, seed: u64) -> History {
     history
 }
 
+/// Reads the verdict and the ledger of lost writes of one moment. Writes are still counted as lost
+/// for a while after a crash, so the ledger is read between two verdicts that count the same.
 fn read_end(recorder: &Recorder, api: &Api, began: u64) -> End {
     let answered = "a cluster at rest answers";
-    let last = recorder.observe(api).expect(answered);
-    End { began, last, lost: recorder.lost_writes(api).expect(answered), log: api.events(0) }
+    let mut before = recorder.observe(api).expect(answered);
+    let settling = Stopwatch::start();
+    loop {
+        let lost = recorder.lost_writes(api).expect(answered);
+        let last = recorder.observe(api).expect(answered);
+        let is_settled = before.verdict.lost_writes == last.verdict.lost_writes;
+        if is_settled || settling.elapsed() >= SETTLING_MAX {
+            return End { began, last, lost, log: api.events(0) };
+        }
+        before = last;
+    }
 }
 
 /// Returns the ids of all heroes in these events.
