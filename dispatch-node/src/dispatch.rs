@@ -25,6 +25,7 @@ mod record;
 mod refresh;
 mod refresh_queue;
 mod requests;
+mod roster;
 mod rounds;
 mod stamps;
 mod write_pulls;
@@ -59,7 +60,8 @@ use write_pulls::WritePulls;
 /// The configuration of dispatch. An interval of `None` disables the activity.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The cities, in the order of the columns on the page.
+    /// The cities that are observed from the start, in the order of the columns on the page. Those
+    /// that become members follow, by name.
     pub cities: Vec<NodeName>,
     /// The interval between rounds carried from one random city to another.
     pub gossip_interval: Option<Duration>,
@@ -76,6 +78,8 @@ pub struct Config {
 pub struct Dispatch {
     replica: Replica,
     desk: Desk,
+    /// The cities that are observed whether they are members or not.
+    configured: Vec<NodeName>,
     observer: Observer,
     requests: Requests,
     faults: FaultControl,
@@ -103,7 +107,8 @@ impl Dispatch {
         let (carried, poll) = (timer(config.gossip_interval), timer(config.poll_interval));
         Self {
             alarms: Alarms::new(config.replica.drift_max),
-            observer: Observer::new(config.cities, config.replica.staged_max),
+            observer: Observer::new(config.cities.clone(), config.replica.staged_max),
+            configured: config.cities,
             replica: Replica::new(me, config.replica, now),
             desk: Desk::new(now),
             requests: Requests::default(),

@@ -107,6 +107,8 @@ pub enum EventKind {
     Answers,
     /// A city stopped answering.
     Lost,
+    /// A further city became a member.
+    Founded,
     /// An unreachable city was forgotten: it no longer delays tombstone collection.
     Forgotten,
     /// A fault was injected.
@@ -146,6 +148,7 @@ impl EventKind {
             Self::Destroyed => "destroyed",
             Self::Answers => "answers",
             Self::Lost => "lost",
+            Self::Founded => "founded",
             Self::Forgotten => "forgotten",
             Self::Injected => "injected",
             Self::Healed => "healed",

@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
 fn run(start: Start<Options, Tokens>) -> ExitCode {
     let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
     let cities = well_known_cities();
-    let members = cluster.roster.members().clone();
+    let members = cluster.roster.configured().clone();
     let mut bounds = options.node.limits.bounds(Costs::DISPATCH);
     let (browsers, browsers_per_address) = options.web.browsers(&mut bounds);
     process::block_on(async move {

@@ -48,6 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let cluster = ClusterConfig {
             name: "greetings".parse()?,
             roster: Roster::new(name, names),
+            advertised: None,
             addresses: peers.map(|(peer, address)| (*peer, address.clone())).collect(),
             controller: None,
             secret: Secret::new("greetings", "a secret that all three share"),

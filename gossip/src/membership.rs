@@ -6,11 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Incarnation, NodeName, Origin};
 
-/// The members of a cluster, as configured at one of them.
+/// The members of a cluster, as one of its nodes knows them.
 #[derive(Clone, Debug)]
 pub struct Roster {
     me: NodeName,
-    names: BTreeSet<NodeName>,
+    configured: BTreeSet<NodeName>,
+    /// The configured ones, the further ones that count, and this node.
+    members: BTreeSet<NodeName>,
+    /// The forgotten nodes, which may return.
+    former: BTreeSet<NodeName>,
+    has_room: bool,
 }
 
 /// The reason why a link is refused. Nothing was changed.
@@ -19,7 +24,7 @@ pub enum LinkRefusal {
     /// The peer has this node's own name.
     #[error("{0} uses this node's own name")]
     OwnName(Origin),
-    /// The peer is not on the roster.
+    /// The peer is not on the roster, and there is no room for another name.
     #[error("{0} is not a member of this cluster")]
     NotMember(NodeName),
     /// Another incarnation of the name is linked.
@@ -33,21 +38,63 @@ pub enum LinkRefusal {
 }
 
 impl Roster {
-    /// Returns the roster of a cluster of `names`, at its member `me`.
+    /// Returns the roster of a cluster with the members `names`, at its member `me`.
     #[must_use]
     pub fn new(me: NodeName, names: impl IntoIterator<Item = NodeName>) -> Self {
-        Self { me, names: names.into_iter().chain([me]).collect() }
+        Self::of(me, names.into_iter().chain([me]).collect())
+    }
+
+    /// Returns the roster of a cluster with the members `names`, at the node `me`, which becomes a
+    /// further member.
+    #[must_use]
+    pub fn further(me: NodeName, names: impl IntoIterator<Item = NodeName>) -> Self {
+        Self::of(me, names.into_iter().filter(|name| *name != me).collect())
+    }
+
+    fn of(me: NodeName, configured: BTreeSet<NodeName>) -> Self {
+        let members = configured.iter().copied().chain([me]).collect();
+        Self { me, configured, members, former: BTreeSet::new(), has_room: false }
+    }
+
+    /// Returns the members from the start, for the configuration of a replica.
+    #[must_use]
+    pub fn configured(&self) -> &BTreeSet<NodeName> {
+        &self.configured
+    }
+
+    /// Returns whether this node becomes a further member.
+    #[must_use]
+    pub fn is_further(&self) -> bool {
+        !self.configured.contains(&self.me)
+    }
+
+    /// Takes over what the replica knows: the members that count, all names, and whether there is
+    /// room for another one.
+    pub fn update(
+        &mut self,
+        counted: BTreeSet<NodeName>,
+        names: impl IntoIterator<Item = NodeName>,
+        has_room: bool,
+    ) {
+        self.members = counted;
+        self.members.extend(self.configured.iter().copied().chain([self.me]));
+        self.former = names.into_iter().filter(|name| !self.members.contains(name)).collect();
+        self.has_room = has_room;
     }
 
     /// Returns all members, this node included.
     #[must_use]
     pub fn members(&self) -> &BTreeSet<NodeName> {
-        &self.names
+        &self.members
     }
 
     /// Iterates over all other members.
     pub fn peers(&self) -> impl Iterator<Item = NodeName> {
-        self.names.iter().copied().filter(|name| *name != self.me)
+        self.members.iter().copied().filter(|name| *name != self.me)
+    }
+
+    fn admits(&self, node: NodeName) -> bool {
+        self.has_room || self.members.contains(&node) || self.former.contains(&node)
     }
 
     /// Checks whether a link to `peer` is allowed, given the incarnations that are linked.
@@ -67,7 +114,7 @@ impl Roster {
         if peer.node == self.me {
             return Err(LinkRefusal::OwnName(peer));
         }
-        if !self.names.contains(&peer.node) {
+        if !self.admits(peer.node) {
             return Err(LinkRefusal::NotMember(peer.node));
         }
         match linked.get(&peer.node) {
@@ -118,6 +165,25 @@ mod tests {
             Ok(()),
             "one that joined on the other side of a partition"
         );
+    }
+
+    #[test]
+    fn further_node_may_link_while_there_is_room_and_former_one_always() {
+        let [gotham, capitol, riverdale, former] =
+            ["gotham", "capitol", "riverdale", "former"].map(|text| text.parse().unwrap());
+        let mut roster = Roster::further(riverdale, [gotham, capitol]);
+        assert!(roster.is_further() && !roster.configured().contains(&riverdale));
+        assert_eq!(roster.peers().collect::<BTreeSet<_>>(), BTreeSet::from([capitol, gotham]));
+        let admits = |roster: &Roster, node| {
+            let peer = Origin { node, incarnation: Incarnation::at(1) };
+            roster.admit(peer, false, &BTreeMap::new()).is_ok()
+        };
+        assert!(admits(&roster, gotham) && !admits(&roster, former));
+        roster.update([gotham].into(), [gotham, former], false);
+        assert!(admits(&roster, former) && !admits(&roster, "other".parse().unwrap()));
+        assert_eq!(roster.members().len(), 3, "configured members stay");
+        roster.update([gotham].into(), [gotham, former], true);
+        assert!(admits(&roster, "other".parse().unwrap()));
     }
 
     #[test]

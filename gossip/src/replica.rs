@@ -39,6 +39,7 @@ mod pull_log;
 mod refuse;
 mod repair;
 mod retire;
+mod roster;
 mod rules;
 mod serve;
 mod tombstone_gc;
@@ -97,6 +98,10 @@ pub struct Replica<V: Payload> {
     /// The most recently linked incarnation of each node.
     present: BTreeMap<NodeName, Incarnation>,
     joined: bool,
+    /// The number of times that the members may have changed.
+    roster_changes: u64,
+    /// The first joined member of which a round was merged.
+    caught_up: Option<Origin>,
     join_at: Duration,
     /// Before this incarnation has joined: the linked members that may have joined, because they
     /// have not reported otherwise.
@@ -116,7 +121,8 @@ pub struct Replica<V: Payload> {
 impl<V: Payload> Hash for Replica<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.me, &self.clock, &self.map, &self.vector, &self.horizon).hash(state);
-        (&self.proofs, &self.present, self.joined, &self.undecided, self.paused).hash(state);
+        (&self.proofs, &self.present, self.joined, self.caught_up).hash(state);
+        (&self.undecided, self.paused).hash(state);
         (&self.pulls, &self.serves, self.next_round).hash(state);
     }
 }
@@ -143,6 +149,8 @@ impl<V: Payload> Replica<V> {
             proofs: BTreeMap::new(),
             present: BTreeMap::new(),
             joined: false,
+            roster_changes: 0,
+            caught_up: None,
             undecided: BTreeMap::new(),
             paused: false,
             next_round: 1,
@@ -306,13 +314,15 @@ impl<V: Payload> Replica<V> {
 
     /// Returns whether the node at the other end of a link may send rounds of the node `from`.
     fn may_pass_on(&self, via: NodeName, from: NodeName) -> bool {
-        let carries = self.config.carriers.contains(&via) && self.config.knows(from);
+        let carries = self.config.carriers.contains(&via) && self.admits(from);
         via == from || carries || !self.keeps(Rule::OnlyCarriersPassOn)
     }
 
     /// Records that a link to `peer` is up, and discards proofs of its other incarnations. If this
     /// incarnation has not joined, it pulls from `peer` at once.
     pub fn link_up(&mut self, now: Now, peer: Origin) {
+        // A forgotten member that returns counts from now on.
+        self.roster_changes += 1;
         // One dated in the future is not counted as present: its rounds are refused, and forgetting
         // the member must take effect.
         if self.is_in_future(now, peer.incarnation) {
@@ -380,7 +390,7 @@ impl<V: Payload> Replica<V> {
         let mine = self.summary();
         let Some(base) = vector else {
             if theirs.vector == mine.vector {
-                self.compare(puller, theirs, mine);
+                self.compare(now, puller, theirs, mine);
                 self.send(via, puller, round, Step::Same { summary: mine, joined: self.joined });
             } else {
                 self.send(via, puller, round, Step::Which);
@@ -398,12 +408,17 @@ impl<V: Payload> Replica<V> {
         }
         // The base covers all earlier rounds that the puller has merged, so it is a proof.
         if self.is_possible_proof(now, puller, &base) {
-            self.note_proof(puller, base.clone());
+            self.note_proof(now, puller, base.clone());
         }
         let full = options.full || self.needs_full_round(&base);
         let nothing = VersionVector::new();
-        let snapshot =
-            self.map.packed_delta(if full { &nothing } else { &base }, self.config.chunk_bytes);
+        let snapshot = if self.is_candidate() {
+            // Others would take nothing of it.
+            Vec::new()
+        } else {
+            let base = if full { &nothing } else { &base };
+            self.map.packed_delta(base, self.config.chunk_bytes)
+        };
         let end = Ending {
             vector: self.vector.clone(),
             horizon: self.horizon.clone(),
@@ -457,22 +472,22 @@ impl<V: Payload> Replica<V> {
         self.note_joined(source, joined);
         let pull = self.pulls.remove(&source.node).expect("pull_of returned this pull");
         self.pull_log.ended(source, now.mono, PullOutcome::Same);
-        if self.compare(source, theirs, self.summary()) == Comparison::Diverged {
+        if self.compare(now, source, theirs, self.summary()) == Comparison::Diverged {
             self.begin_pull(now, source, pull.via, PullOptions { full: true, ..pull.options });
         }
         if joined {
-            self.join(now, Some(source));
+            self.note_caught_up(now, source);
         }
     }
 
     /// Compares the hashes of `peer` with this replica's own. Equal vectors are a proof of `peer`;
     /// equal vectors with different entries are reported as [`Event::Diverged`].
-    fn compare(&mut self, peer: Origin, theirs: Summary, mine: Summary) -> Comparison {
+    fn compare(&mut self, now: Now, peer: Origin, theirs: Summary, mine: Summary) -> Comparison {
         if theirs.vector != mine.vector {
             return Comparison::Apart;
         }
         // Equal hashes: the peer's vector is this one.
-        self.note_proof(peer, self.vector.clone());
+        self.note_proof(now, peer, self.vector.clone());
         if theirs.fingerprint == mine.fingerprint {
             return Comparison::Equal;
         }

@@ -7,6 +7,7 @@
 //! Invariants: a refused write changes nothing. What a type shows depends only on the replica's
 //! entries and vector, never on the order of arrival.
 
+pub mod addresses;
 pub mod counter;
 pub mod desk;
 pub mod names;

@@ -1,5 +1,6 @@
 //! The process of a city, from its options to its exit code.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -30,23 +31,27 @@ const REQUESTS_MAX: usize = 1_024;
 const SOCKETS_MAX: usize = 1_000;
 const SOCKETS_PER_ADDRESS_MAX: usize = 500;
 
-/// Runs the city `name` until it is stopped. Returns its exit code.
+/// Runs a city until it is stopped, as the program of this name. Returns its exit code.
 #[must_use]
-pub fn main(name: &'static str) -> ExitCode {
+pub fn main(program: &'static str) -> ExitCode {
     let tokens = |options: &Options| options.access.tokens();
-    shared::node::main(name, Options::of(name), tokens, run)
+    shared::node::main(program, Options::of(program), tokens, run)
 }
 
 fn run(start: Start<Options, Tokens>) -> ExitCode {
-    let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
-    let members = cluster.roster.members().clone();
+    let Start { name, options, checked: tokens, mut cluster, unsafe_for } = start;
+    let members = cluster.roster.configured().clone();
     let bounds = options.node.limits.bounds(Costs::CITY);
     process::block_on(async move {
         bounds.log("");
+        let listener = process::bind(options.listen).await?;
+        if cluster.roster.is_further() && cluster.advertised.is_none() {
+            cluster.advertised = reachable_at(listener.local_addr()?);
+        }
         let process = Process {
             name,
             port: Port {
-                listener: process::bind(options.listen).await?,
+                listener,
                 tls: cluster.tls.clone(),
                 limits: options.node.limits.connections(&bounds),
             },
@@ -86,6 +91,12 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         };
         process::run(process, router, commands, server, begin, on_event).await
     })
+}
+
+/// Returns the address at which others reach a process that listens here; `None` if it listens at all
+/// addresses of its machine.
+fn reachable_at(listening: SocketAddr) -> Option<String> {
+    (!listening.ip().is_unspecified()).then(|| listening.to_string())
 }
 
 fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {

@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use clap::{Command, CommandFactory, Parser};
 
+use gossip::NodeName;
 use node_api::access::options::AccessOptions;
 use shared::node;
 use shared::options::{Interval, NodeOptions, duration, well_known_address};
+use shared::well_known::{DISPATCH, LOCATION};
 
 /// A city of the superhero cluster
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Options {
+    /// Name of the city; one that is not gotham, metropolis or capitol becomes a further member
+    #[arg(value_name = "NAME", value_parser = city_name)]
+    pub(crate) name: Option<NodeName>,
+
     /// Listening address for nodes, clients and probes; port 0 picks a free port and prints it
     #[arg(long, value_name = "ADDR", required = false, env = "SUPERHERO_LISTEN")]
     pub(crate) listen: SocketAddr,
@@ -51,13 +57,35 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Returns the command line of the city `name`. The default listening port depends on the city.
-    pub(crate) fn of(name: &'static str) -> Command {
-        Self::command().name(name).mut_args(|option| match option.get_id().as_str() {
-            "listen" => option.default_value(well_known_address(name).to_string()),
+    /// Returns the command line of a program for cities. One with the name of a city has its port as
+    /// the default, and takes no other name.
+    pub(crate) fn of(program: &'static str) -> Command {
+        let is_any = program == LOCATION;
+        let listen =
+            if is_any { ANY_PORT.to_owned() } else { well_known_address(program).to_string() };
+        Self::command().name(program).mut_args(|option| match option.get_id().as_str() {
+            "listen" => option.default_value(listen.clone()),
+            "name" if is_any => option.required(true),
+            // The name is that of the program.
+            "name" => option.value_parser(no_name).hide(true),
             _ => option,
         })
     }
+}
+
+/// The default listening address of a further city.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+fn city_name(text: &str) -> Result<NodeName, String> {
+    match text.parse::<NodeName>() {
+        Ok(name) if name.as_str() == DISPATCH => Err(format!("{DISPATCH} is not a city")),
+        Ok(name) => Ok(name),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn no_name(_: &str) -> Result<NodeName, String> {
+    Err(format!("the name is that of the program; for another one, run {LOCATION}"))
 }
 
 impl node::Options for Options {
@@ -67,5 +95,9 @@ impl node::Options for Options {
 
     fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    fn name(&self) -> Option<NodeName> {
+        self.name
     }
 }

@@ -25,6 +25,11 @@ pub trait Options: FromArgMatches {
 
     /// Returns the address on which the node listens.
     fn listen(&self) -> SocketAddr;
+
+    /// Returns the name of the node, if it is given by an option.
+    fn name(&self) -> Option<NodeName> {
+        None
+    }
 }
 
 /// The checked configuration of a node that is about to run.
@@ -41,16 +46,17 @@ pub struct Start<O, C> {
     pub unsafe_for: Option<String>,
 }
 
-/// Starts the node `name` with the options of this command line and returns its exit code. `check`
-/// rejects invalid options; `run` runs the node.
+/// Starts a node of the program `program` with the options of this command line and returns its exit
+/// code. Unless an option gives the name, it is that of the program. `check` rejects invalid options;
+/// `run` runs the node.
 pub fn main<O: Options, C>(
-    name: &str,
+    program: &str,
     command: Command,
     check: impl FnOnce(&O) -> anyhow::Result<C>,
     run: impl FnOnce(Start<O, C>) -> ExitCode,
 ) -> ExitCode {
-    let Loaded { options, printout, .. } = configuration::load::<O>(name, command);
-    let name = well_known_name(name);
+    let Loaded { options, printout, .. } = configuration::load::<O>(program, command);
+    let name = options.name().unwrap_or_else(|| well_known_name(program));
     telemetry::init(name, options.node().log_format);
     let _log = telemetry::EndOnDrop;
     start(name, options, printout, check, run)

@@ -48,6 +48,15 @@ pub struct NodeOptions {
     )]
     pub peers: Vec<Peer>,
 
+    /// Address at which other nodes reach this one, if it is no well-known node [default: the listening address, unless that is all addresses of the machine]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = host_and_port,
+        env = "SUPERHERO_ADVERTISE"
+    )]
+    pub advertise: Option<String>,
+
     /// Name of the cluster; nodes of another one are refused
     #[arg(long = "cluster", value_name = "NAME", default_value = CLUSTER, env = "SUPERHERO_CLUSTER")]
     pub cluster_name: NodeName,
@@ -98,15 +107,19 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, address) = text.split_once('=').ok_or("expected NAME=HOST:PORT")?;
         let name = name.parse().map_err(|error| format!("{error}"))?;
-        let (host, port) =
-            address.rsplit_once(':').ok_or("expected NAME=HOST:PORT, :PORT is missing")?;
-        if host.is_empty() || host.contains('/') {
-            return Err("expected NAME=HOST:PORT, HOST is not a host name or an address".into());
-        }
-        match port.parse::<u16>() {
-            Ok(1..) => Ok(Self { name, address: address.to_owned() }),
-            Ok(0) | Err(_) => Err(format!("expected a PORT from 1 to 65535, not {port:?}")),
-        }
+        Ok(Self { name, address: host_and_port(address)? })
+    }
+}
+
+/// Parses HOST:PORT, with a name or an address and a port other than 0.
+fn host_and_port(address: &str) -> Result<String, String> {
+    let (host, port) = address.rsplit_once(':').ok_or("expected HOST:PORT, :PORT is missing")?;
+    if host.is_empty() || host.contains('/') {
+        return Err("expected HOST:PORT, HOST is not a host name or an address".into());
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(address.to_owned()),
+        Ok(0) | Err(_) => Err(format!("expected a PORT from 1 to 65535, not {port:?}")),
     }
 }
 
@@ -200,8 +213,9 @@ impl NodeOptions {
         Ok(cookie)
     }
 
-    /// Returns the cluster of the node `me` that listens at `listen`: the well-known members and
-    /// the given peers. The second value describes the accepted risks, if any.
+    /// Returns the cluster of the node `me` that listens at `listen`, with the well-known members. A
+    /// node of another name becomes a further one. The second value describes the accepted risks, if
+    /// any.
     ///
     /// # Errors
     /// As [`peers`](Self::peers); when a file is unusable or the cookie has the wrong length; and
@@ -214,7 +228,11 @@ impl NodeOptions {
     ) -> anyhow::Result<(ClusterConfig, Option<String>)> {
         let addresses = self.peers(me)?;
         let well_known = well_known_cities().into_iter().chain([well_known_name(DISPATCH)]);
-        let roster = Roster::new(me, well_known.chain(addresses.keys().copied()));
+        let roster = if well_known.clone().any(|member| member == me) {
+            Roster::new(me, well_known)
+        } else {
+            Roster::further(me, well_known)
+        };
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
         let unsafe_for = self.security.check(
@@ -225,6 +243,7 @@ impl NodeOptions {
         let cluster = ClusterConfig {
             name: self.cluster_name,
             roster,
+            advertised: self.advertise.clone(),
             addresses,
             controller: Some(well_known_name(DISPATCH)),
             secret: Secret::new(SECRET_DOMAIN, &cookie),

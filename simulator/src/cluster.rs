@@ -17,6 +17,7 @@ mod queue;
 mod requests;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,14 @@ pub(crate) struct Cluster {
     pub(crate) tally: Tally,
     noise: Noise,
     steps: Vec<Action>,
+    /// All cities that there were, those from the start first.
     cities: Vec<NodeName>,
+    /// The number of cities from the start.
+    configured: usize,
+    /// The process numbers of the founded cities, by their numbers in the plan.
+    founded: BTreeMap<usize, usize>,
+    /// True if cities are founded.
+    is_open: bool,
     rules: Rules,
     network: Network,
     queue: Queue,
@@ -88,6 +96,9 @@ impl Cluster {
             noise: plan.noise.clone(),
             steps: plan.steps.iter().map(|step| step.action.clone()).collect(),
             cities: cities.clone(),
+            configured: plan.cities,
+            founded: BTreeMap::new(),
+            is_open: plan.founded() > 0,
             rules,
             network: Network::default(),
             queue: Queue::default(),
@@ -116,14 +127,25 @@ impl Cluster {
         cluster
     }
 
-    /// Returns the number of node names, dispatch included.
+    /// Returns the number of node names, dispatch included, without those that have gone for ever.
     pub(crate) fn nodes(&self) -> usize {
+        let has_left = |city: &&usize| self.processes[**city].has_left;
+        self.names() - self.founded.values().filter(has_left).count()
+    }
+
+    /// Returns the number of all node names that there were, dispatch included.
+    pub(crate) fn names(&self) -> usize {
         self.cities.len() + 1
+    }
+
+    /// Returns the process number of a node of the plan; `None` before it is founded.
+    fn process_of(&self, node: usize) -> Option<usize> {
+        if node <= self.configured { Some(node) } else { self.founded.get(&node).copied() }
     }
 
     /// Returns the process number of dispatch.
     fn dispatch(&self) -> usize {
-        self.cities.len()
+        self.configured
     }
 
     /// Runs until `end` in virtual time, or until the first violation.
@@ -165,9 +187,10 @@ impl Cluster {
                 let city = self.processes[city].name;
                 self.ask(request::Forget { city });
             }
+            Event::Leave(city) => self.leave(city),
             Event::Step(number) => self.carry_out(self.steps[number].clone()),
             Event::Inspect => {
-                let (dispatch, nodes) = (self.dispatch(), self.nodes());
+                let (dispatch, nodes) = (self.dispatch(), self.names());
                 self.oracle.inspect(self.now, &self.processes, dispatch, nodes);
                 self.schedule(INSPECTION_INTERVAL, Event::Inspect);
             }
@@ -182,15 +205,16 @@ impl Cluster {
             let peers = self.network.peers(number.expect("a process of this cluster"));
             let peers: Vec<String> =
                 peers.iter().map(|peer| self.processes[*peer].name.to_string()).collect();
+            let tombstones: Vec<_> = map.iter().filter(|(_, entry)| entry.is_tombstone()).collect();
             format!(
-                "{} holds {} heroes and {} tombstones, covers {:?}, is linked to {}, \
-                 is missing proofs of {:?}",
+                "{} holds {} heroes and tombstones {tombstones:?}, covers {:?}, is linked to {}, \
+                 is missing proofs of {:?}, joins after {:?}",
                 replica.me(),
                 map.live(),
-                map.tombstones(),
                 replica.vector(),
                 peers.join(" "),
-                replica.awaited()
+                replica.awaited(),
+                replica.awaited_to_join()
             )
         };
         self.processes.running().map(line).collect::<Vec<_>>().join("; ")

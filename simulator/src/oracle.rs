@@ -196,6 +196,10 @@ impl Oracle {
             witness.changes_seen = change;
             let rank = rank(&entry);
             note("origins", self.writes.note_entry(key, &entry));
+            if replica.is_candidate() {
+                // What it alone has is dropped.
+                continue;
+            }
             note("deletions", witness.deletions.note(key, rank.0));
             // The entry of a closed incarnation may be replaced by that of the closing members.
             if !(key.kind().is_owned() && replica.vector().has_closed(entry.stamp.origin)) {
@@ -260,6 +264,8 @@ impl Oracle {
             | Event::Fenced { .. }
             | Event::GivenUp { .. }
             | Event::Superseded { .. }
+            | Event::Announced
+            | Event::Listed { .. }
             | Event::Joined { .. } => {}
         }
     }
@@ -314,7 +320,8 @@ fn collection_is_safe(
     // The collector pulls nothing more from an incarnation that it has fenced, which halts once it
     // learns of the later one; also after that one has ended.
     let counted = members.filter(|process| {
-        !replica.is_forgotten(process.name)
+        !process.replica().is_candidate()
+            && !replica.is_forgotten(process.name)
             && !replica.has_fenced(process.me)
             && !processes.is_superseded(process)
     });

@@ -73,7 +73,8 @@ pub struct Step {
     pub action: Action,
 }
 
-/// An action on the cluster. Nodes are identified by number: the cities, then dispatch.
+/// An action on the cluster. Nodes are identified by number: the cities, then dispatch, then the
+/// cities that are founded. Actions on a city before it is founded do nothing.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A user request to dispatch.
@@ -172,6 +173,13 @@ pub enum Action {
         /// The keys: those whose bit is set, by a number of each key from 0 to 127.
         keys: u128,
     },
+    /// Starts a further city, which becomes a member.
+    Found {
+        /// Its number: the first one follows that of dispatch.
+        city: usize,
+        /// The time after which its process ends for ever, and dispatch forgets it.
+        stays: Option<Duration>,
+    },
     /// A request to one of the library's types.
     Ask {
         /// The node.
@@ -236,9 +244,9 @@ pub enum Ask {
 
 impl Action {
     /// The names of the fault kinds, in the order of their counters. A request is not a fault.
-    pub const FAULTS: [&'static str; 13] = [
+    pub const FAULTS: [&'static str; 14] = [
         "bomb", "cut", "split", "flap", "freeze", "reset", "kill", "jump", "forget", "double",
-        "clone", "lose", "lie",
+        "clone", "lose", "lie", "found",
     ];
 
     /// Returns the index in [`FAULTS`](Self::FAULTS), or `None` for a request.
@@ -259,6 +267,7 @@ impl Action {
             Self::Clone { .. } => Some(10),
             Self::Lose { .. } => Some(11),
             Self::Lie { .. } => Some(12),
+            Self::Found { .. } => Some(13),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The processes of the simulated cluster. Each has a machine, a clock and a restart policy.
 //!
 //! Invariant: a process keeps its number for the whole run, across all of its incarnations. Cities
-//! come first, then dispatch, then second processes of a city name.
+//! come first, then dispatch, then founded cities and second processes of a city name.
 
 use std::convert::Infallible;
 use std::ops::{Index, IndexMut};
@@ -29,6 +29,8 @@ pub(crate) struct Process {
     pub(crate) machine: Machine,
     pub(crate) me: Origin,
     pub(crate) state: State,
+    /// True for a founded city that has gone for ever.
+    pub(crate) has_left: bool,
     pub(crate) crashes: u32,
     pub(crate) intensity: Intensity,
     pub(crate) clock: WallClock,

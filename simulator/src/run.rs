@@ -78,8 +78,9 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
     // A bomb request in flight may still destroy a city; the writes lost with it must not count as
     // held by a survivor.
     cluster.run(plan.fault_phase + SETTLE)?;
+    cluster.accept_latest();
     let (fights, city_gossip) = (plan.noise.fights, plan.noise.city_gossip);
-    let bound = bound(plan.cities + 1, city_gossip);
+    let bound = bound(plan.cities + 1 + plan.founded(), city_gossip);
     let converged_after = converge(&mut cluster, plan, bound)?;
     if plan.is_faulty() {
         return Ok(Outcome {
@@ -92,7 +93,7 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
     cluster.oracle.check_claims(cluster.now, &cluster.processes)?;
     if !fights {
         if city_gossip {
-            let nodes = cluster.nodes();
+            let nodes = cluster.names();
             cluster.oracle.check_at_rest(cluster.now, &cluster.processes, nodes)?;
         }
         settle(&mut cluster, plan, bound)?;
@@ -116,8 +117,9 @@ fn converge(cluster: &mut Cluster, plan: &Plan, bound: Duration) -> Result<Durat
         let (at, processes) = (cluster.now, &cluster.processes);
         let covered = all_cover(processes, &vectors);
         let survived = || cluster.oracle.all_survive(at, processes, &survivors);
-        let at_rest = || fights || all_at_rest(processes, cluster.nodes(), tidy);
-        if covered && at_rest() && survived().is_ok() {
+        let at_rest = || fights || all_at_rest(processes, cluster.nodes(), cluster.names(), tidy);
+        let joined = processes.members().all(|process| !process.replica().is_candidate());
+        if covered && joined && at_rest() && survived().is_ok() {
             return Ok(after);
         }
         if after >= bound {

@@ -18,7 +18,7 @@ mod world;
 
 use gossip::replica::Rules;
 
-pub use action::{Action, Budget};
+pub use action::{Action, Budget, Third};
 use world::World;
 
 /// The result of an exploration without a violation.

@@ -45,7 +45,9 @@ pub struct Tally {
     pub repaired: u64,
     /// Rounds refused because of an origin that cannot exist.
     pub impossible: u64,
-    /// Members forgotten.
+    /// Candidates that have announced themselves.
+    pub announced: u64,
+    /// Members forgotten, counted once per node.
     pub forgotten: u64,
     /// Incarnations that received a later one of their name.
     pub superseded: u64,
@@ -71,7 +73,11 @@ impl Tally {
             Event::Superseded { .. } => self.superseded += 1,
             Event::Repaired { entries, .. } => self.repaired += *entries as u64,
             Event::NotMember { .. } | Event::TooManyIncarnations { .. } => self.impossible += 1,
-            Event::Joined { .. } | Event::OriginStolen { .. } | Event::Diverged { .. } => {}
+            Event::Announced => self.announced += 1,
+            Event::Listed { .. }
+            | Event::Joined { .. }
+            | Event::OriginStolen { .. }
+            | Event::Diverged { .. } => {}
         }
     }
 
@@ -98,6 +104,7 @@ impl Tally {
             ("orphans dropped", self.orphans_dropped),
             ("repaired", self.repaired),
             ("impossible", self.impossible),
+            ("announced", self.announced),
             ("forgotten", self.forgotten),
             ("superseded", self.superseded),
         ];
@@ -128,6 +135,7 @@ impl std::ops::AddAssign for Tally {
         self.orphans_dropped += other.orphans_dropped;
         self.repaired += other.repaired;
         self.impossible += other.impossible;
+        self.announced += other.announced;
         self.forgotten += other.forgotten;
         self.superseded += other.superseded;
     }

@@ -9,7 +9,7 @@ use gossip::Kind;
 use gossip::replica::{Rule, Rules};
 use simulator::plan::Plan;
 use simulator::run;
-use simulator::small_world::{Budget, explore};
+use simulator::small_world::{Budget, Third, explore};
 
 /// The number of seeds within which a broken rule must be detected.
 const SEEDS: u64 = 300;
@@ -23,6 +23,8 @@ fn seeds_detect_broken_rules() {
         Rule::EndBelongsToSnapshot,
         Rule::ClocksPassMergedStamps,
         Rule::AcceptedStampsStayAccepted,
+        Rule::FurtherMembersCount,
+        Rule::CandidatesPassNothingOn,
         Rule::WritersHaveJoined,
         Rule::NewIncarnationsStartPastDrift,
         Rule::EveryMemberProves,
@@ -62,7 +64,11 @@ fn small_worlds_detect_broken_rules() {
     let two_deletions_and_bomb = Budget { deletions: 2, rounds: 4, ..deletion_and_bomb };
     let counter_and_bomb =
         Budget { kinds: [Kind::Lasting; 2], writes: 2, rounds: 3, bombs: 1, ..Budget::NOTHING };
+    let candidate = Budget { rounds: 4, third: Third::Candidate, ..counter_and_bomb };
     let rules = [
+        (Rule::FurtherMembersCount, Budget { third: Third::Further, ..candidate }),
+        (Rule::CandidatesAreListed, candidate),
+        (Rule::CandidatesPassNothingOn, Budget { writes: 1, ..candidate }),
         (Rule::PullersBehindHorizonGetFullRounds, deletion_and_bomb),
         (Rule::ClosingNeedsFences, deletion_and_bomb),
         (Rule::UnseenTombstonesStay, two_deletions_and_bomb),

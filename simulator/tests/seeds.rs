@@ -107,9 +107,10 @@ fn misdated_incarnation_supersedes_no_later_one() {
 #[test]
 fn failing_plan_shrinks_to_failing_step() {
     // Node 9 does not exist: the run panics, which counts as a violation.
-    let mut plan = Plan::draw(3, Some(4));
+    let mut plan = Plan::draw_closed(3, Some(4));
     let half = plan.fault_phase / 2;
-    plan.steps.push(Step { at: half, action: Action::Kill { node: 9, down: half } });
+    plan.steps
+        .push(Step { at: half, action: Action::Jump { node: Some(9), by_ms: 1, lasts: half } });
     plan.steps.sort_by_key(|step| step.at);
     let violation = run::run(&plan, &Rules::default(), false).unwrap_err();
     let (smallest, violation) = shrink::shrink(&plan, violation, &Rules::default());
@@ -136,8 +137,15 @@ fn regression_seeds_pass() {
         969_681_255,
         4_030_746_164,
     ] {
-        if let Err(violation) = run::run(&Plan::draw(seed, None), &Rules::default(), false) {
+        // They were found before cities were founded.
+        let plan = Plan::draw_closed(seed, None);
+        if let Err(violation) = run::run(&plan, &Rules::default(), false) {
             panic!("seed {seed}: {violation:?}");
+        }
+    }
+    for seed in [20, 2_119, 100_583, 107_207] {
+        if let Err(violation) = run::run(&Plan::draw(seed, None), &Rules::default(), false) {
+            panic!("seed {seed} with further cities: {violation:?}");
         }
     }
     for seed in [11_210, 12_413] {

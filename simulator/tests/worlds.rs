@@ -3,7 +3,7 @@
 
 use gossip::Kind;
 use gossip::replica::Rules;
-use simulator::small_world::{Budget, explore};
+use simulator::small_world::{Budget, Third, explore};
 
 const NOTHING: Budget = Budget::NOTHING;
 
@@ -149,6 +149,57 @@ fn counter_that_folds_with_two_processes_of_one_name() {
 #[test]
 fn counter_that_folds_with_forgotten_member() {
     assert_explored(Budget { writes: 2, rounds: 2, forgets: 1, restarts: 1, ..LASTING }, 8_034);
+}
+
+const CANDIDATE: Budget = Budget { third: Third::Candidate, ..NOTHING };
+const FURTHER: Budget = Budget { third: Third::Further, ..NOTHING };
+
+#[test]
+fn further_member_with_deletion_and_bomb() {
+    assert_explored(Budget { deletions: 1, rounds: 4, bombs: 1, ..FURTHER }, 27_424);
+}
+
+#[test]
+fn further_member_that_is_forgotten() {
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 3, forgets: 1, ..FURTHER }, 62_509);
+}
+
+#[test]
+fn further_member_with_counter_and_bomb() {
+    let kinds = [Kind::Lasting; 2];
+    assert_explored(Budget { writes: 1, rounds: 4, bombs: 1, kinds, ..FURTHER }, 27_232);
+}
+
+#[test]
+fn candidate_with_deletion_and_write() {
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 5, ..CANDIDATE }, 90_100);
+}
+
+#[test]
+fn candidate_with_bomb() {
+    assert_explored(Budget { deletions: 1, rounds: 4, bombs: 1, ..CANDIDATE }, 39_983);
+}
+
+#[test]
+fn candidate_with_messages_in_flight() {
+    assert_explored(Budget { deletions: 1, rounds: 4, slow_rounds: 1, ..CANDIDATE }, 123_276);
+}
+
+#[test]
+fn candidate_that_is_forgotten() {
+    assert_explored(Budget { deletions: 1, rounds: 4, forgets: 1, ..CANDIDATE }, 26_560);
+}
+
+#[test]
+fn candidate_with_register() {
+    let kinds = [Kind::Register; 2];
+    assert_explored(Budget { writes: 1, deletions: 1, rounds: 5, kinds, ..CANDIDATE }, 133_107);
+}
+
+#[test]
+fn candidate_with_counter_and_bomb() {
+    let kinds = [Kind::Lasting; 2];
+    assert_explored(Budget { writes: 1, rounds: 4, bombs: 1, kinds, ..CANDIDATE }, 39_283);
 }
 
 /// A hero, a register and owned keys in one map.

@@ -146,6 +146,8 @@ fn text(event: &replica::Event) -> Option<(NodeName, String)> {
         | replica::Event::LateWritesDeleted { .. }
         | replica::Event::Committed { .. }
         | replica::Event::GivenUp { .. }
+        | replica::Event::Announced
+        | replica::Event::Listed { .. }
         | replica::Event::Joined { .. }
         | replica::Event::Superseded { .. } => None,
     }

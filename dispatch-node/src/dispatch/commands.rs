@@ -222,8 +222,8 @@ impl Dispatch {
             ForgetError::Joining => RequestError::Joining { node: self.me() },
             ForgetError::OwnName | ForgetError::NotMember => RequestError::NoAnswer { city },
         })?;
-        let text = format!("{city} was forgotten: tombstone collection no longer waits for it");
-        self.log(now, city, EventKind::Forgotten, text);
+        // Before the reply, so that the next reader sees it.
+        self.collect_replica_outputs(now);
         Ok(city)
     }
 

@@ -13,6 +13,7 @@ use crate::model::node_state::NodeStatus;
 impl Dispatch {
     pub(super) fn on_link_up(&mut self, now: Now, peer: NodeName, incarnation: Incarnation) {
         self.observer.link_up(peer, incarnation);
+        self.observe_members(now);
         let origin = Origin { node: peer, incarnation };
         self.desk.link_up(origin);
         self.replica.link_up(now, origin);
@@ -145,7 +146,7 @@ impl Dispatch {
     }
 
     /// Asks a city for its changes, if it is an observed one.
-    fn ask_city(&mut self, now: Now, city: NodeName) {
+    pub(super) fn ask_city(&mut self, now: Now, city: NodeName) {
         if let Some(question) = self.observer.ask(now, city) {
             self.send(city, question);
         }

@@ -25,6 +25,8 @@ const NOTICED_LATE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Observer {
     cities: Vec<CityState>,
+    /// The number of entries that are kept of each city.
+    entries_max: usize,
     links: BTreeMap<NodeName, Incarnation>,
     asked: BTreeMap<NodeName, Question>,
     /// The cities that may answer a question that was asked again a second time, and the time at
@@ -48,6 +50,7 @@ impl Observer {
         let city = |name| CityState::new(name, entries_max);
         Self {
             cities: cities.into_iter().map(city).collect(),
+            entries_max,
             links: BTreeMap::new(),
             asked: BTreeMap::new(),
             answered_once: BTreeMap::new(),
@@ -62,6 +65,27 @@ impl Observer {
     /// Returns the cities for modification.
     pub(super) fn cities_mut(&mut self) -> &mut [CityState] {
         &mut self.cities
+    }
+
+    /// Observes exactly these cities, in this order. Returns for each its column so far; `None` if the
+    /// cities are the same.
+    pub(super) fn arrange(&mut self, names: &[NodeName]) -> Option<Vec<Option<usize>>> {
+        if self.cities.iter().map(|city| city.name).eq(names.iter().copied()) {
+            return None;
+        }
+        let columns = names.iter().map(|name| self.index(*name)).collect();
+        let mut before: BTreeMap<NodeName, CityState> =
+            std::mem::take(&mut self.cities).into_iter().map(|city| (city.name, city)).collect();
+        let entries_max = self.entries_max;
+        let city = |name: &NodeName| {
+            before.remove(name).unwrap_or_else(|| CityState::new(*name, entries_max))
+        };
+        self.cities = names.iter().map(city).collect();
+        for gone in before.keys() {
+            self.asked.remove(gone);
+            self.answered_once.remove(gone);
+        }
+        Some(columns)
     }
 
     /// Returns whether this write was lost with its writer: its incarnation has ended, and no city

@@ -96,6 +96,7 @@ impl Dispatch {
                     if let Some((node, text)) = self.alarms.on_replica_event(now, &event) {
                         self.log(now, node, EventKind::Alarm, text);
                     }
+                    self.note_roster_change(now, &event);
                     self.event(Event::Replica(event));
                 }
             }

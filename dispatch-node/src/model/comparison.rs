@@ -4,6 +4,7 @@
 //! Invariant: each row matches the entries it was last built from; all other values are derived
 //! from the rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,27 @@ impl Comparison {
         };
         stale.extend(self.lags.heroes());
         stale
+    }
+
+    /// Rearranges the columns of the cities: each is that with this number, or a new one without
+    /// entries. Returns the heroes whose rows must be refreshed.
+    pub(crate) fn arrange(&mut self, columns: &[Option<usize>]) -> Vec<HeroId> {
+        let differ = |rows: &Rows, counted: &[bool]| -> BTreeSet<HeroId> {
+            let differing = rows.iter().filter(|row| row.pattern.state(counted).differs());
+            differing.map(|row| row.id).collect()
+        };
+        let before = differ(&self.rows, &self.counted);
+        let held: Vec<HeroId> = self.rows.ids().collect();
+        self.rows.arrange(columns);
+        self.tables.arrange(columns);
+        let was_counted = |column: &Option<usize>| {
+            column.is_some_and(|column| self.counted.get(column).copied().unwrap_or_default())
+        };
+        self.counted = columns.iter().map(was_counted).collect();
+        let after = differ(&self.rows, &self.counted);
+        let gone = held.into_iter().filter(|id| self.rows.get(*id).is_none());
+        let changed = before.symmetric_difference(&after).copied();
+        changed.chain(gone).chain(self.lags.heroes()).collect()
     }
 
     /// Returns the age of the oldest difference.

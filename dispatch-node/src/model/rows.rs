@@ -211,6 +211,17 @@ impl<N: Clone + Ord> Rows<N> {
         self.changes += 1;
     }
 
+    /// Rearranges the columns of the cities: each is that with this number, or a new one without
+    /// entries.
+    pub fn arrange(&mut self, columns: &[Option<usize>]) {
+        let before = std::mem::take(self);
+        for row in before.by_id.values() {
+            let cells = columns.iter().map(|column| row.cells.get((*column)?)?.clone()).collect();
+            self.put(row.id, Row::of(row.id, row.name.clone(), row.own.clone(), cells));
+        }
+        self.changes += before.changes;
+    }
+
     fn count_one_less(&mut self, pattern: &Pattern) {
         if let Some(count) = self.patterns.get_mut(pattern) {
             *count -= 1;

@@ -177,6 +177,11 @@ impl TableRows {
         rows.put(key, Row::of(key, title, own, cells));
     }
 
+    /// Rearranges the columns of the cities, as [`Rows::arrange`] does.
+    pub fn arrange(&mut self, columns: &[Option<usize>]) {
+        self.0.values_mut().for_each(|rows| rows.arrange(columns));
+    }
+
     /// Returns the entry of dispatch in the row of a key.
     #[must_use]
     pub fn own(&self, key: Key) -> Option<&Arc<Entry>> {

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
@@ -122,6 +122,17 @@ impl VersionVector {
     #[must_use]
     pub fn newest_incarnation(&self, node: NodeName) -> Option<Incarnation> {
         self.slots.range(all_incarnations(node)).next_back().map(|(origin, _)| origin.incarnation)
+    }
+
+    /// Iterates over the nodes that have slots.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeName> {
+        let mut next = self.slots.keys().next().map(|origin| origin.node);
+        std::iter::from_fn(move || {
+            let node = next?;
+            let after = (Bound::Excluded(*all_incarnations(node).end()), Bound::Unbounded);
+            next = self.slots.range(after).next().map(|(origin, _)| origin.node);
+            Some(node)
+        })
     }
 
     /// Adds the coverage of `other` to this vector.

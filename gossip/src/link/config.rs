@@ -12,8 +12,11 @@ use crate::membership::Roster;
 pub struct ClusterConfig {
     /// The name of the cluster. Nodes of another name are refused.
     pub name: NodeName,
-    /// The members, this node included.
+    /// The members from the start.
     pub roster: Roster,
+    /// The address at which others reach this node, as HOST:PORT, if it becomes a further member. They
+    /// are not configured with it.
+    pub advertised: Option<String>,
     /// The addresses that this node dials, as HOST:PORT.
     pub addresses: BTreeMap<NodeName, String>,
     /// The member that may control the processes of other nodes: inject faults, set the pace of

@@ -1,8 +1,8 @@
-//! The task that dials one peer while there is no link to it, with growing, jittered pauses between
-//! attempts. Each attempt resolves the peer's name again and tries all its addresses, since a name
+//! The tasks that dial the peers, each while there is no link to its own, with growing, jittered
+//! pauses between attempts. Each attempt resolves the peer's name again and tries all its addresses, since a name
 //! may refer to several hosts, and its addresses may change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,12 +10,15 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use tracing::{debug, warn};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, debug, warn};
 
 use crate::id::NodeName;
 use crate::link::connection::{self, Reports};
+use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::log_limit::{Due, LogLimit, without_digits};
 use crate::link::outcome::{ConnectionEvent, End};
@@ -36,18 +39,74 @@ const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const CONNECTION_REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
 
+/// The dialers of one incarnation, one for each peer with a known address.
+pub(super) struct Dialers<A: Application> {
+    identity: Identity,
+    tls: Option<Tls>,
+    reports: Reports<A>,
+    linked: watch::Receiver<BTreeSet<NodeName>>,
+    frozen: watch::Receiver<bool>,
+    /// The addresses that are dialled, and the tasks. They end with their driver.
+    running: BTreeMap<NodeName, (String, AbortHandle)>,
+}
+
+impl<A: Application> Dialers<A> {
+    pub(super) fn new(
+        identity: Identity,
+        tls: Option<Tls>,
+        reports: Reports<A>,
+        linked: watch::Receiver<BTreeSet<NodeName>>,
+        frozen: watch::Receiver<bool>,
+    ) -> Self {
+        Self { identity, tls, reports, linked, frozen, running: BTreeMap::new() }
+    }
+
+    /// Dials the peers at these addresses.
+    pub(super) fn dial(&mut self, tasks: &TaskTracker, addresses: &BTreeMap<NodeName, String>) {
+        for (peer, address) in addresses {
+            if self.running.get(peer).is_some_and(|(dialled, _)| dialled == address) {
+                continue;
+            }
+            self.end(*peer);
+            let dialer = Dialer {
+                peer: *peer,
+                address: address.clone(),
+                identity: self.identity.clone(),
+                tls: self.tls.clone(),
+                reports: self.reports.clone(),
+            };
+            let dialing = keep_dialing(dialer, self.linked.clone());
+            let dialing = freezable(self.frozen.clone(), dialing).in_current_span();
+            self.running.insert(*peer, (address.clone(), tasks.spawn(dialing).abort_handle()));
+        }
+    }
+
+    /// Ends the dialers of the peers that are not wanted any more, and with them the links that they
+    /// have made.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(NodeName) -> bool) {
+        let others = self.running.keys().copied().filter(|peer| !is_wanted(*peer));
+        others.collect::<Vec<_>>().into_iter().for_each(|peer| self.end(peer));
+    }
+
+    fn end(&mut self, peer: NodeName) {
+        if let Some((_, task)) = self.running.remove(&peer) {
+            task.abort();
+        }
+    }
+}
+
 /// The configuration for dialling one peer.
-pub(super) struct Dialer<A: Application> {
-    pub(super) peer: NodeName,
+struct Dialer<A: Application> {
+    peer: NodeName,
     /// The address, as HOST:PORT.
-    pub(super) address: String,
-    pub(super) identity: Identity,
-    pub(super) tls: Option<Tls>,
-    pub(super) reports: Reports<A>,
+    address: String,
+    identity: Identity,
+    tls: Option<Tls>,
+    reports: Reports<A>,
 }
 
 /// Dials whenever the peer is not in `linked`, until the driver ends.
-pub(super) async fn keep_dialing<A: Application>(
+async fn keep_dialing<A: Application>(
     dialer: Dialer<A>,
     mut linked: watch::Receiver<BTreeSet<NodeName>>,
 ) {

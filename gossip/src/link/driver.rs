@@ -3,6 +3,7 @@
 //! Invariants: one task owns the machine, so no lock is needed. Deadlines are checked before each
 //! wait, so a steady flow of input does not starve the timers.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,13 +24,14 @@ use crate::link::clock::SystemClock;
 use crate::link::config::ClusterConfig;
 use crate::link::connection::{self, Reports};
 use crate::link::control::Controls;
-use crate::link::dialer::{self, Dialer};
+use crate::link::dialer::Dialers;
 use crate::link::freeze::freezable;
 use crate::link::handlers::Handlers;
 use crate::link::handshake::Identity;
 use crate::link::listener::Incoming;
 use crate::link::log_limit::{Due, LogLimit};
-use crate::link::members::MembersServer;
+use crate::link::members::{Known, MembersServer};
+use crate::link::node::Node;
 use crate::link::numbers::{Numbers, Received};
 use crate::link::outcome::{ConnectionEvent, End, Ended as ConnectionEnded};
 use crate::link::progress::{Progress, STEP_INTERVAL};
@@ -40,6 +42,9 @@ use crate::machine::{Input, LinkDown, Machine, MachineInput, Output};
 use crate::message::Frame;
 use crate::publication::Publication;
 use crate::time::Now;
+use crate::types::addresses;
+use crate::types::desk::Asked;
+use crate::types::request::Request;
 
 /// The minimum pause between two ticks while input is waiting, so that a machine that is always due
 /// still handles input. Due work is delayed by at most this.
@@ -101,7 +106,12 @@ struct Driver<'a, M: Machine, F, H> {
     on_event: F,
     hooks: H,
     me: Origin,
-    controller: Option<NodeName>,
+    cluster: &'a ClusterConfig,
+    dialers: Dialers<M::App>,
+    /// The changes of the replica's roster and map up to which the roster here is current.
+    roster_seen: Option<(u64, u64)>,
+    /// True once the address of this incarnation was written.
+    is_advertised: bool,
     clock: &'a SystemClock,
     stop: &'a CancellationToken,
     tasks: &'a TaskTracker,
@@ -134,7 +144,7 @@ pub(super) async fn drive<M, B>(
     hooks: impl Hooks<M>,
 ) -> Ended<B>
 where
-    M: Machine,
+    M: Node,
 {
     let (events, mut connection_events) = mpsc::channel(EVENTS_MAX);
     let progress = environment.progress.clone();
@@ -158,6 +168,7 @@ where
         if let ControlFlow::Break(ended) = driver.do_outputs() {
             return ended;
         }
+        driver.update_roster();
         driver.hooks.idle(driver.machine);
         let has_input = !(connection_events.is_empty() && commands.is_empty());
         let deadline = driver.deadline(has_input);
@@ -179,7 +190,7 @@ where
 
 impl<'a, M, B, F, H> Driver<'a, M, F, H>
 where
-    M: Machine,
+    M: Node,
     F: FnMut(&M, M::Event) -> ControlFlow<B>,
     H: Hooks<M>,
 {
@@ -209,18 +220,16 @@ where
         let identity = Identity { cluster: cluster.name, me, secret, joined, frame_bytes_max };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
         let reports = Reports { events, telemetry, progress };
-        for (peer, address) in &cluster.addresses {
-            let dialer = Dialer {
-                peer: *peer,
-                address: address.clone(),
-                identity: identity.clone(),
-                tls: cluster.tls.clone(),
-                reports: reports.clone(),
-            };
-            let dialing = dialer::keep_dialing(dialer, links.linked());
-            tasks.spawn(freezable(controls.frozen(), dialing).in_current_span());
-        }
-        members.start(me, cluster, clock.now().wall);
+        let mut dialers = Dialers::new(
+            identity.clone(),
+            cluster.tls.clone(),
+            reports.clone(),
+            links.linked(),
+            controls.frozen(),
+        );
+        dialers.dial(tasks, &cluster.addresses);
+        let known = Known { addresses: &cluster.addresses, controller: cluster.controller };
+        members.start(me, links.roster(), &known, clock.now().wall);
         // All links start as down, so that telemetry has a state for each peer.
         for peer in cluster.roster.peers() {
             reports.telemetry.link_changed(peer, Some(LinkDown::Lost));
@@ -237,7 +246,10 @@ where
             on_event,
             hooks,
             me,
-            controller: cluster.controller,
+            cluster,
+            dialers,
+            roster_seen: None,
+            is_advertised: false,
             clock,
             stop,
             tasks,
@@ -255,6 +267,42 @@ where
             last_tick_ended: Duration::ZERO,
         };
         (driver, finished)
+    }
+
+    /// Takes over the members that the replica knows, and dials those with a known address. Writes
+    /// the address of this node, once it may write.
+    fn update_roster(&mut self) {
+        let now = self.clock.now();
+        if let Some(address) = self.cluster.advertised.as_ref()
+            && !self.is_advertised
+            && self.machine.replica().joined()
+        {
+            self.is_advertised = true;
+            let request = Request::Advertise { address: address.clone() };
+            // Without room for the record, others reach this node only if they know its address.
+            let asked = Asked { ticket: u64::MAX, request };
+            self.machine.handle(now, Input::Command(asked.into()));
+        }
+        let replica = self.machine.replica();
+        let changes = (replica.roster_changes(), replica.map().changes());
+        if self.roster_seen.replace(changes) == Some(changes) {
+            return;
+        }
+        let roster = self.links.roster_mut();
+        roster.update(replica.members(), replica.names(), replica.has_room());
+        let further = addresses::list(replica.map().records());
+        let further = further
+            .into_iter()
+            .filter(|(name, _)| roster.members().contains(name) && *name != self.me.node);
+        let mut addresses: BTreeMap<NodeName, String> = further.collect();
+        addresses.extend(self.cluster.addresses.clone());
+        // One without an address is kept, too: it may just be between two incarnations.
+        self.dialers.retain(|peer| {
+            roster.members().contains(&peer) || self.cluster.addresses.contains_key(&peer)
+        });
+        self.dialers.dial(self.tasks, &addresses);
+        let known = Known { addresses: &addresses, controller: self.cluster.controller };
+        self.members.update(self.links.roster(), &known, now.wall);
     }
 
     /// Sends the delayed frames that are due.
@@ -311,7 +359,7 @@ where
             // The loss of a link may make the machine produce more outputs before the next wait.
             if let Some(peer) = self.links.take_lost() {
                 self.handle(Input::LinkDown { peer, cause: LinkDown::Lost });
-            } else if let Some(controller) = self.controller
+            } else if let Some(controller) = self.cluster.controller
                 && let Some(report) = self.controls.report(self.clock.now())
             {
                 let report = Frame::Report(report);
@@ -329,7 +377,8 @@ where
 
     fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) {
         for input in self.links.on_event(event) {
-            let is_controller = |from| Some(from) == self.controller;
+            let controller = self.cluster.controller;
+            let is_controller = |from| Some(from) == controller;
             match input {
                 Input::Frame { from, frame: Frame::Control(control) } if is_controller(from) => {
                     self.apply(control);
@@ -338,7 +387,7 @@ where
                     self.refuse_frame(from, "control");
                 }
                 Input::Frame { from, frame: Frame::Command { .. } }
-                    if self.controller.is_some() && !is_controller(from) =>
+                    if controller.is_some() && !is_controller(from) =>
                 {
                     self.refuse_frame(from, "command");
                 }
@@ -464,7 +513,7 @@ where
                 let linked = Origin { node: *peer, incarnation: *incarnation };
                 self.members.link_up(linked, self.clock.now().wall);
                 self.reports.telemetry.link_changed(*peer, None);
-                if Some(*peer) == self.controller {
+                if Some(*peer) == self.cluster.controller {
                     self.controls.report_soon();
                 }
             }

@@ -53,6 +53,8 @@ fn cause(event: &Event) -> Option<Cause> {
         | Event::Forgotten { .. }
         | Event::Committed { .. }
         | Event::GivenUp { .. }
+        | Event::Announced
+        | Event::Listed { .. }
         | Event::Joined { .. }
         | Event::Superseded { .. } => None,
     }
@@ -136,6 +138,10 @@ fn log(event: &Event, unlogged: Option<u64>) {
             error!(%source, %node, unlogged, "round refused: it contains too many incarnations of one node");
         }
         Event::GivenUp { source } => debug!(%source, "pull given up"),
+        Event::Announced => {
+            info!("announced: this node joins once every member has it on its roster");
+        }
+        Event::Listed { member } => info!(%member, "new member"),
         Event::Joined { through: Some(source) } => info!(through = %source, "joined"),
         Event::Joined { through: None } => info!("joined as the first member: no other had joined"),
         Event::Superseded { by, .. } => warn!(%by, "a later incarnation of this name exists"),

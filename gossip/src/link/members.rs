@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::id::{Incarnation, NodeName, Origin};
-use crate::link::config::ClusterConfig;
 use crate::machine::LinkDown;
+use crate::membership::Roster;
 use crate::time::UnixMillis;
 use crate::types::peers::GRACE;
 
@@ -60,6 +60,12 @@ struct Status {
     was_up: bool,
 }
 
+/// What is known of the members beside their names.
+pub(super) struct Known<'a> {
+    pub(super) addresses: &'a BTreeMap<NodeName, String>,
+    pub(super) controller: Option<NodeName>,
+}
+
 /// The members, for readers.
 #[derive(Clone)]
 pub(super) struct Members(watch::Receiver<Statuses>);
@@ -80,29 +86,50 @@ pub(super) fn new() -> (Members, MembersServer) {
 }
 
 impl MembersServer {
-    /// Starts with the members of the roster. What is known of the last incarnation's links is kept.
-    pub(super) fn start(&self, me: Origin, cluster: &ClusterConfig, wall: UnixMillis) {
+    /// Starts an incarnation with the members of the roster. What is known of the last incarnation's
+    /// links is kept.
+    pub(super) fn start(&self, me: Origin, roster: &Roster, known: &Known<'_>, wall: UnixMillis) {
         self.0.send_modify(|statuses| {
             let before = std::mem::take(Arc::make_mut(statuses));
             let start = |name: &NodeName| {
                 let is_me = *name == me.node;
                 let last = before.get(name);
+                let incarnation = if is_me {
+                    Some(me.incarnation)
+                } else {
+                    last.and_then(|last| last.incarnation)
+                };
                 let status = Status {
-                    address: cluster.addresses.get(name).cloned(),
-                    is_controller: cluster.controller == Some(*name),
-                    incarnation: if is_me {
-                        Some(me.incarnation)
-                    } else {
-                        last.and_then(|last| last.incarnation)
-                    },
-                    changed: (Instant::now(), wall),
+                    incarnation,
                     cause: (!is_me).then_some(LinkDown::Lost),
                     // A new incarnation of this node makes its links again.
                     was_up: last.is_some_and(|last| last.cause.is_none()),
+                    ..Status::new(*name, known, wall)
                 };
                 (*name, status)
             };
-            *statuses = Arc::new(cluster.roster.members().iter().map(start).collect());
+            *statuses = Arc::new(roster.members().iter().map(start).collect());
+        });
+    }
+
+    /// Takes over the members of the roster, and their addresses.
+    pub(super) fn update(&self, roster: &Roster, known: &Known<'_>, wall: UnixMillis) {
+        self.0.send_if_modified(|statuses| {
+            let is_same = statuses.keys().eq(roster.members())
+                && statuses
+                    .iter()
+                    .all(|(name, status)| status.address.as_ref() == known.addresses.get(name));
+            if is_same {
+                return false;
+            }
+            let statuses = Arc::make_mut(statuses);
+            statuses.retain(|name, _| roster.members().contains(name));
+            for name in roster.members() {
+                let status =
+                    statuses.entry(*name).or_insert_with(|| Status::new(*name, known, wall));
+                status.address = known.addresses.get(name).cloned();
+            }
+            true
         });
     }
 
@@ -140,6 +167,18 @@ impl MembersServer {
 }
 
 impl Status {
+    /// Returns the status of a member to which there was no link yet.
+    fn new(name: NodeName, known: &Known<'_>, wall: UnixMillis) -> Self {
+        Self {
+            address: known.addresses.get(&name).cloned(),
+            is_controller: known.controller == Some(name),
+            incarnation: None,
+            changed: (Instant::now(), wall),
+            cause: Some(LinkDown::Lost),
+            was_up: false,
+        }
+    }
+
     /// Returns the end of the time for which the member is a suspect, if it is one.
     fn suspect_until(&self) -> Option<Instant> {
         let until = self.changed.0 + GRACE;
@@ -217,8 +256,6 @@ impl Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::secret::Secret;
-    use crate::membership::Roster;
 
     fn origin(name: &str, incarnation: u64) -> Origin {
         Origin { node: name.parse().unwrap(), incarnation: Incarnation::at(incarnation) }
@@ -227,21 +264,33 @@ mod tests {
     fn started() -> (Members, MembersServer) {
         let (me, peer) = (origin("gotham", 3), origin("capitol", 5));
         let (members, server) = new();
-        let cluster = ClusterConfig {
-            name: "test".parse().unwrap(),
-            roster: Roster::new(me.node, [peer.node]),
-            addresses: [(peer.node, "127.0.0.1:1".to_owned())].into(),
-            controller: Some(peer.node),
-            secret: Secret::new("test", "secret"),
-            tls: None,
-            frame_bytes_max: 1_024,
-        };
-        server.start(me, &cluster, UnixMillis(1));
+        let addresses = [(peer.node, "127.0.0.1:1".to_owned())].into();
+        let known = Known { addresses: &addresses, controller: Some(peer.node) };
+        server.start(me, &Roster::new(me.node, [peer.node]), &known, UnixMillis(1));
         (members, server)
     }
 
     fn states(members: &[MemberStatus]) -> Vec<(&str, MemberState)> {
         members.iter().map(|member| (member.name.as_str(), member.state)).collect()
+    }
+
+    #[tokio::test]
+    async fn further_member_is_shown_until_it_is_forgotten() {
+        let (members, server) = started();
+        let mut changes = members.changes();
+        changes.next().await.unwrap();
+        let (me, further) = (origin("gotham", 3), origin("star-city", 7));
+        let addresses = [(further.node, "127.0.0.1:2".to_owned())].into();
+        let known = Known { addresses: &addresses, controller: None };
+        let mut roster = Roster::new(me.node, [origin("capitol", 5).node]);
+        roster.update([further.node].into(), [], true);
+        server.update(&roster, &known, UnixMillis(5));
+        server.link_up(further, UnixMillis(6));
+        assert_eq!(states(&changes.next().await.unwrap()), [("star-city", MemberState::Up)]);
+        assert_eq!(members.list()[2].address.as_deref(), Some("127.0.0.1:2"));
+        roster.update([].into(), [further.node], true);
+        server.update(&roster, &known, UnixMillis(9));
+        assert_eq!(members.list().len(), 2);
     }
 
     #[tokio::test]

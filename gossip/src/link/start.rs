@@ -35,6 +35,9 @@ use crate::wire::FRAME_BYTES_MAX;
 const REQUESTS_MAX: usize = 1_024;
 /// The name of a cluster unless it is given another.
 const CLUSTER: &str = "cluster";
+/// The number of names up to which further nodes may become members, those of forgotten nodes
+/// included.
+pub const MEMBERS_MAX: usize = 128;
 /// The interval between pulls in a cluster of one process.
 const LOCAL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -44,6 +47,8 @@ pub struct Builder {
     name: NodeName,
     secret: Secret,
     addresses: BTreeMap<NodeName, String>,
+    /// The address to advertise, if the node becomes a further member.
+    further_at: Option<String>,
     gossip_interval: Duration,
 }
 
@@ -63,7 +68,8 @@ impl Builder {
     pub fn new(name: NodeName, secret: Secret) -> Self {
         let cluster = CLUSTER.parse().expect("it is a valid name");
         let gossip_interval = Duration::from_millis(250);
-        Self { cluster, name, secret, addresses: BTreeMap::new(), gossip_interval }
+        let addresses = BTreeMap::new();
+        Self { cluster, name, secret, addresses, further_at: None, gossip_interval }
     }
 
     /// Sets the name of the cluster. Nodes of another name are refused. Default: `cluster`.
@@ -73,10 +79,20 @@ impl Builder {
         self
     }
 
-    /// Adds another member of the cluster, running or not, and its address.
+    /// Adds a member that the cluster has from the start, running or not, and its address. All nodes
+    /// of a cluster have the same members from the start.
     #[must_use]
     pub fn peer(mut self, name: NodeName, address: impl Into<String>) -> Self {
         self.addresses.insert(name, address.into());
+        self
+    }
+
+    /// Lets the node become a further member of a cluster that runs without it. The others dial it at
+    /// this address, HOST:PORT; the members from the start are its peers. It joins once every member
+    /// has it on its roster.
+    #[must_use]
+    pub fn further(mut self, address: impl Into<String>) -> Self {
+        self.further_at = Some(address.into());
         self
     }
 
@@ -105,15 +121,22 @@ impl Builder {
         listener: TcpListener,
         routes: impl FnOnce(Cluster) -> Router,
     ) -> RunningNode {
-        let Self { cluster: cluster_name, name, secret, addresses, gossip_interval } = self;
-        let names = addresses.keys().copied().chain([name]);
-        let config = Config { members: names.clone().collect(), ..Config::default() };
+        let Self { cluster: cluster_name, name, secret, addresses, further_at, gossip_interval } =
+            self;
+        let names = addresses.keys().copied();
+        let (roster, advertised) = match further_at {
+            None => (Roster::new(name, names), None),
+            Some(advertised) => (Roster::further(name, names), Some(advertised)),
+        };
+        let members = roster.configured().clone();
+        let config = Config { members, members_max: MEMBERS_MAX, ..Config::default() };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let supervisor = Supervisor::<Member<TypesOnly>>::new(NodeConfig {
             name,
             cluster: ClusterConfig {
                 name: cluster_name,
-                roster: Roster::new(name, names),
+                roster,
+                advertised,
                 addresses,
                 controller: None,
                 secret,

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, error_span, info, warn};
 
-use crate::crdt::entry::Entry;
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::calls::CallsServer;
 use crate::link::clock::SystemClock;
@@ -28,45 +27,21 @@ use crate::link::driver::{self, Ended, Environment, Inputs};
 use crate::link::event_log::EventLog;
 use crate::link::listener::{self, Incoming};
 use crate::link::members::MembersServer;
+use crate::link::node::Node;
 use crate::link::progress::Progress;
 use crate::link::telemetry::{Hooks, Telemetry};
 use crate::link::topics::TopicsServer;
 use crate::machine::Machine;
-use crate::member::{Member, MemberEvent};
-use crate::message::{Application, Frame};
-use crate::replica::{self, Replica};
+use crate::message::Frame;
+use crate::replica;
 use crate::supervise::Intensity;
 use crate::time::Now;
-use crate::types::desk::{Answered, Desk};
 
 /// The upper bound of the distance between a new incarnation and a previous one that was dated in
 /// the future.
 const INCARNATION_JUMP: u64 = 65_536;
 /// The maximum number of connected peers that wait for the driver.
 const INCOMING_MAX: usize = 64;
-
-/// The type of a machine's replicated values.
-type ValueOf<M> = <<M as Machine>::App as Application>::Value;
-
-/// A machine with a replica, as required by a supervisor.
-pub trait Node: Machine {
-    /// Returns the replica.
-    fn replica(&self) -> &Replica<ValueOf<Self>>;
-
-    /// Returns the part that serves the library's types.
-    fn desk(&self) -> &Desk;
-
-    /// Returns the event of the replica that an event of the machine contains, if any.
-    fn replica_event(event: &Self::Event) -> Option<&replica::Event>;
-
-    /// Returns the answer to a request to one of the types, if the event of the machine is one.
-    fn answered(event: &Self::Event) -> Option<&Answered>;
-
-    /// Returns a short description of an entry, for logs.
-    fn describe(entry: &Entry<ValueOf<Self>>) -> String {
-        format!("{:?}", entry.value)
-    }
-}
 
 /// The reason why an incarnation ended while the node was not being stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -360,29 +335,5 @@ fn log_unreplicated<M: Node>(machine: &M) {
     for (key, entry) in machine.replica().unreplicated() {
         let name = M::describe(&entry);
         error!(%key, name, stamp = %entry.stamp, "write lost: not known to be at any other node");
-    }
-}
-
-impl<A: Application> Node for Member<A> {
-    fn replica(&self) -> &Replica<A::Value> {
-        Member::replica(self)
-    }
-
-    fn desk(&self) -> &Desk {
-        Member::desk(self)
-    }
-
-    fn answered(event: &MemberEvent<A>) -> Option<&Answered> {
-        match event {
-            MemberEvent::Answered(answered) => Some(answered),
-            MemberEvent::Written { .. } | MemberEvent::Replica(_) => None,
-        }
-    }
-
-    fn replica_event(event: &MemberEvent<A>) -> Option<&replica::Event> {
-        match event {
-            MemberEvent::Replica(event) => Some(event),
-            MemberEvent::Written { .. } | MemberEvent::Answered(_) => None,
-        }
     }
 }

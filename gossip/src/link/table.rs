@@ -76,6 +76,11 @@ impl<A: Application> Links<A> {
         &self.roster
     }
 
+    /// Returns the members for modification.
+    pub(super) fn roster_mut(&mut self) -> &mut Roster {
+        &mut self.roster
+    }
+
     /// Takes a link that was dropped here, to report it to the machine.
     pub(super) fn take_lost(&mut self) -> Option<NodeName> {
         self.lost.pop()

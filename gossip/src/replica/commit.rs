@@ -39,6 +39,11 @@ impl<V: Payload> Replica<V> {
             return None;
         }
         let Round { entries, vector, horizon, full, joined } = round;
+        if !joined && self.takes_nothing_from(source) {
+            self.list_candidates(&vector);
+            self.note_proof(now, source, vector);
+            return Some(Merged { entries: 0, bytes: 0 });
+        }
         // Own writes return in the rounds of others. Unmade ones are a sign of a second process with
         // the same origin, or of a false round. Refusing them would cut this replica off for as long
         // as others cover them. Merged, they only leave gaps, which repairs close.
@@ -57,8 +62,12 @@ impl<V: Payload> Replica<V> {
         if full && self.misses_collections(&horizon) {
             self.forget_keys_missing_at(&vector, &horizon, &entries);
         }
-        let restored =
-            if full { self.drop_owned_orphans(source, &vector, &horizon) } else { Vec::new() };
+        let is_candidate = self.is_candidate();
+        let restored = if full {
+            self.drop_orphans(source, &vector, &horizon, is_candidate)
+        } else {
+            Vec::new()
+        };
         let merged = Merged { entries: entries.len(), bytes: entries.size() };
         if repairs {
             self.repair(source, &entries);
@@ -72,7 +81,7 @@ impl<V: Payload> Replica<V> {
         let closes_more = vector.marks().any(|mark| {
             self.vector.closed_before(mark.node).is_none_or(|before| before < mark.incarnation)
         });
-        self.vector.merge(&vector);
+        self.change_roster(|replica| replica.vector.merge(&vector));
         self.end_ephemeral_entries();
         // A repair may have taken entries that were pruned here, and so may a round that replaces
         // orphans.
@@ -83,14 +92,17 @@ impl<V: Payload> Replica<V> {
             self.horizon.merge(&horizon);
             self.forget_old_closings();
         }
-        self.delete_late_writes(now, source, late);
-        self.adopt(now, source, orphans);
+        // A candidate writes nothing, and members do not lack what it alone has.
+        if !is_candidate {
+            self.delete_late_writes(now, source, late);
+            self.adopt(now, source, orphans);
+        }
         self.event(Event::Committed { source, entries: merged.entries, changed, full });
         // After the merge, because a proof counts only if the own vector covers it.
-        self.note_proof(source, vector);
+        self.note_proof(now, source, vector);
         // Last, so that the first stamp of this incarnation is above all merged ones.
         if joined {
-            self.join(now, Some(source));
+            self.note_caught_up(now, source);
         }
         Some(merged)
     }
@@ -136,7 +148,8 @@ impl<V: Payload> Replica<V> {
         let unseen_stay = self.keeps(Rule::UnseenWritesToRegistersStay);
         let latest_deletion = self.horizon.latest_collected();
         let adopt_earlier = self.keeps(Rule::EarlierBirthsAreAdopted);
-        let drop_orphans = self.keeps(Rule::OwnedOrphansAreDropped);
+        let drop_owned = self.keeps(Rule::OwnedOrphansAreDropped);
+        let is_candidate = self.is_candidate();
         let (mut changed, mut late, mut orphans) = (0, Vec::new(), Vec::new());
         let any_closed = self.vector.marks().next().is_some();
         // One growth of the hash table instead of several during the merge.
@@ -167,8 +180,10 @@ impl<V: Payload> Replica<V> {
                     // a diverged replica.
                     let is_merged = self.map.holds(key) || restored.binary_search(&key).is_ok();
                     changed += usize::from(is_merged && self.map.merge(key, &entry));
-                } else if drop_orphans && is_owned && self.vector.has_closed(entry.stamp.origin) {
-                    // The closing members had another write to this key.
+                } else if self.vector.has_closed(entry.stamp.origin)
+                    && (drop_owned && is_owned || is_candidate)
+                {
+                    // The closing members had another write to this key, or none.
                 } else if !is_later && is_late_over(seen.has(entry.born) && !self.map.holds(key)) {
                     late.push((key, entry.to_entry()));
                 } else if self.map.merge(key, &entry) {

@@ -12,9 +12,13 @@ pub const PULL_LOG_MAX: usize = 256;
 /// The members of a replica's cluster, and the bounds of its rounds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// All members of the cluster, this node included, running or not. A tombstone is kept until
-    /// all members have it. A node that is not a member never collects.
+    /// The members of the cluster from the start, running or not. A tombstone is kept until all
+    /// members have it. A node that is not a member never collects. A further node does not list
+    /// itself here; without any member, a node that starts first founds a cluster of its own.
     pub members: BTreeSet<NodeName>,
+    /// The number of names, those of `members` and of forgotten nodes included, up to which further
+    /// nodes may become members while the cluster runs. Default: 0, so none may.
+    pub members_max: usize,
     /// The nodes that may pass on rounds between others. From all other nodes, a replica accepts
     /// only rounds of their own.
     pub carriers: BTreeSet<NodeName>,
@@ -70,7 +74,7 @@ impl Config {
         TableLimits { live, tombstones, bytes: usize::MAX }
     }
 
-    /// Returns whether writes of this node are accepted: it is a member or a carrier.
+    /// Returns whether this node is a member from the start, or a carrier.
     pub(super) fn knows(&self, node: NodeName) -> bool {
         self.members.contains(&node) || self.carriers.contains(&node)
     }
@@ -80,6 +84,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             members: BTreeSet::new(),
+            members_max: 0,
             carriers: BTreeSet::new(),
             drift_max: Duration::from_secs(2),
             join_timeout: Duration::from_secs(1),

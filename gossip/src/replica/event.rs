@@ -130,6 +130,13 @@ pub enum Event {
         /// The source of the pull.
         source: Origin,
     },
+    /// This incarnation has caught up, and waits until every member has it on its roster.
+    Announced,
+    /// A further node became a member.
+    Listed {
+        /// The node.
+        member: NodeName,
+    },
     /// This incarnation has joined, and may write.
     Joined {
         /// The member from which it caught up; `None` if it joined as the first.
@@ -166,6 +173,8 @@ impl Event {
             | Self::Diverged { .. }
             | Self::Repaired { .. }
             | Self::GivenUp { .. }
+            | Self::Announced
+            | Self::Listed { .. }
             | Self::Joined { .. }
             | Self::Superseded { .. } => None,
         }

@@ -1,5 +1,5 @@
 //! Joining: a new incarnation catches up with a joined member, or joins as the first, before it
-//! writes.
+//! writes. A further node must also be on the roster of every member; see [`roster`](super::roster).
 //!
 //! Invariant: an incarnation writes only after it has merged a round of a joined member, or after
 //! all linked members have reported that they have not joined either.
@@ -35,12 +35,40 @@ impl<V: Payload> Replica<V> {
 
     /// Joins as the first member, or pulls again from linked members that have not answered.
     pub(super) fn ask_again_or_join(&mut self, now: Now) {
-        if self.undecided.is_empty() || !self.keeps(Rule::FirstMemberHasAskedAll) {
+        let has_asked_all = self.undecided.is_empty() || !self.keeps(Rule::FirstMemberHasAskedAll);
+        if has_asked_all && self.caught_up.is_none() && self.is_listed() {
             return self.join(now, None);
         }
         self.join_at = now.mono + self.config.join_timeout;
+        self.pull_from_linked(now);
+    }
+
+    /// Pulls from the linked members that may have joined.
+    pub(super) fn pull_from_linked(&mut self, now: Now) {
         for peer in self.undecided.values().copied().collect::<Vec<_>>() {
             self.pull(now, peer, peer.node, true);
+        }
+    }
+
+    /// Records that this incarnation has merged a round of `source`, which has joined. It joins, or
+    /// announces itself if it is not on the roster of every member.
+    pub(super) fn note_caught_up(&mut self, now: Now, source: Origin) {
+        if self.joined {
+            return;
+        }
+        self.caught_up.get_or_insert(source);
+        if self.is_listed() {
+            self.join(now, Some(source));
+        } else {
+            self.announce(now);
+        }
+    }
+
+    /// Joins if this incarnation has caught up, and the last proof has shown that every member has
+    /// it on its roster.
+    pub(super) fn join_if_listed(&mut self, now: Now) {
+        if let Some(source) = self.caught_up.filter(|_| !self.joined && self.is_listed()) {
+            self.join(now, Some(source));
         }
     }
 

@@ -130,15 +130,17 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Before a full round is merged, removes the owned entries that its source has not seen and
-    /// whose incarnation it has closed, so that those of the closing members replace them. Returns
-    /// their keys, sorted.
+    /// whose incarnation it has closed, so that those of the closing members replace them. A candidate
+    /// removes all orphans. Returns their keys, sorted.
     ///
-    /// They cannot be adopted like other orphans: their keys belong to the closed incarnation.
-    pub(super) fn drop_owned_orphans(
+    /// They cannot be adopted like other orphans: their keys belong to the closed incarnation, and a
+    /// candidate writes nothing.
+    pub(super) fn drop_orphans(
         &mut self,
         source: Origin,
         vector: &VersionVector,
         horizon: &Horizon,
+        is_candidate: bool,
     ) -> Vec<Key> {
         if !self.keeps(Rule::OwnedOrphansAreDropped) {
             return Vec::new();
@@ -149,6 +151,9 @@ impl<V: Payload> Replica<V> {
             .filter(|(key, entry)| key.kind().is_owned() && !has_seen(vector, horizon, entry.stamp))
             .map(|(key, _)| key)
             .collect();
+        if is_candidate {
+            dropped.extend(self.orphans(vector, horizon));
+        }
         // A deterministic order, since each removal gets a change number.
         dropped.sort_unstable();
         dropped.iter().for_each(|key| self.map.remove(*key));

@@ -68,13 +68,20 @@ impl<V: Payload> Replica<V> {
         incarnation.number() > self.latest_accepted(now).wall.0
     }
 
-    /// Returns a node among these origins that is neither known nor a former member. The only slot of
-    /// a former member in the vector is its obituary. Its earlier incarnations are closed.
+    /// Returns a node among these origins that can be no member. If further nodes may become
+    /// members, it is one that exceeds the number of names; otherwise, one that is neither known nor a
+    /// former member. The only slot of a former member in the vector is its obituary. Its earlier
+    /// incarnations are closed.
     fn not_member(
         &self,
         vector: &VersionVector,
         origins: impl Iterator<Item = Origin>,
     ) -> Option<NodeName> {
+        if self.is_open() {
+            let mut names: BTreeSet<NodeName> = self.names().collect();
+            let mut nodes = origins.map(|origin| origin.node);
+            return nodes.find(|node| names.insert(*node) && names.len() > self.names_max());
+        }
         let is_forgotten = |node| {
             let mut slots = vector.incarnations(node);
             slots.next().is_some_and(|slot| slot.hlc == OBITUARY) && slots.next().is_none()

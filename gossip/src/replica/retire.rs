@@ -123,12 +123,6 @@ impl<V: Payload> Replica<V> {
             && self.keeps(Rule::MisdatedIncarnationsAreSuperseded)
     }
 
-    /// Iterates over the members that count: all except those that were forgotten and have not
-    /// returned.
-    pub(super) fn counted_members(&self) -> impl Iterator<Item = NodeName> {
-        self.config.members.iter().copied().filter(|member| !self.is_forgotten(*member))
-    }
-
     /// Returns whether the member was forgotten and has not returned since.
     #[must_use]
     pub fn is_forgotten(&self, member: NodeName) -> bool {
@@ -140,14 +134,14 @@ impl<V: Payload> Replica<V> {
 
     /// Closes the incarnations on which all members agree.
     pub(super) fn close_incarnations(&mut self) {
-        if !self.config.members.contains(&self.me.node) || !self.has_ended_incarnations() {
+        if !self.is_member() || !self.has_ended_incarnations() {
             return;
         }
         let keep = |rule| self.keeps(rule);
         let Some(proofs) = self.proofs_of_members() else { return };
-        let forgotten = self.config.members.iter().filter(|member| self.is_forgotten(**member));
+        let forgotten = self.names().filter(|member| self.is_forgotten(*member));
         let obituaries = forgotten
-            .filter_map(|member| self.vector.incarnations(*member).last())
+            .filter_map(|member| self.vector.incarnations(member).last())
             .map(|obituary| obituary.origin);
         // Forgotten members prove nothing. Their obituaries take the place of their incarnations.
         let incarnations: Vec<Origin> = proofs
@@ -228,6 +222,7 @@ impl<V: Payload> Replica<V> {
     /// Forgets `member` at an operator's request, so that it no longer holds back tombstones and
     /// slots.
     ///
+    /// If it was forgotten before, the members to which a later incarnation has linked forget it, too.
     /// If an incarnation of it is running, it halts when it receives the obituary. Writes that only
     /// it has are not merged.
     ///
@@ -237,7 +232,7 @@ impl<V: Payload> Replica<V> {
         if member == self.me.node {
             return Err(ForgetError::OwnName);
         }
-        if !self.config.members.contains(&member) {
+        if !self.names().any(|name| name == member) {
             return Err(ForgetError::NotMember);
         }
         if !self.joined {
@@ -251,13 +246,18 @@ impl<V: Payload> Replica<V> {
         let UnixMillis(latest) = self.latest_accepted(now).wall;
         let known = known.into_iter().flatten().filter(|known| known.number() < latest);
         let newest = known.max().unwrap_or(Incarnation::at(now.wall.0));
-        if !self.is_forgotten(member) {
+        let is_forgotten = self.is_forgotten(member);
+        if !is_forgotten || newest.number() < now.wall.0 {
             // The current time is included, so that an incarnation that started before and was
-            // never seen is fenced too.
+            // never seen is fenced too. Requested again, it fences one that had a faster clock than
+            // this node, and that only other members have seen.
             let incarnation = newest.max(Incarnation::at(now.wall.0)).next_obituary();
             self.vector
                 .advance(Stamp { hlc: OBITUARY, origin: Origin { node: member, incarnation } });
             self.end_ephemeral_entries();
+        }
+        if !is_forgotten {
+            self.roster_changes += 1;
             self.event(Event::Forgotten { member });
         }
         Ok(())

@@ -39,8 +39,8 @@ pub enum Rule {
     /// A round with an incarnation dated in the future is refused. Otherwise one such slot fences
     /// all later processes of that name.
     FutureIncarnationsAreRefused,
-    /// A round contains only writes of members. Otherwise one member fills all vectors with invented
-    /// names, until no frame can carry them.
+    /// A round contains only writes of members, and no more names than there may be members.
+    /// Otherwise one member fills all vectors with invented names, until no frame can carry them.
     WritersAreMembers,
     /// A member passes on rounds of others only if it is a carrier. Otherwise any member speaks for
     /// all others.
@@ -51,6 +51,15 @@ pub enum Rule {
     /// The limit for stamps does not go back with the wall clock, and an operator can raise it.
     /// Otherwise nodes whose clocks were ahead refuse each other's writes once the clocks are right.
     AcceptedStampsStayAccepted,
+    /// A node with a slot in the vector is a member, and its proof is needed. Otherwise what it has
+    /// not seen is collected without it.
+    FurtherMembersCount,
+    /// A further node writes only after every member has it on its roster. Otherwise a member that
+    /// does not know it collects without it.
+    CandidatesAreListed,
+    /// Of the rounds of a candidate only slots of candidates are taken. Otherwise members receive
+    /// writes that they have closed without it, and drop them again.
+    CandidatesPassNothingOn,
     /// A new incarnation writes only after it has caught up with a joined member. Otherwise it acts
     /// on an empty map.
     WritersHaveJoined,
@@ -135,7 +144,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::OriginsNameTheIncarnation,
         Self::IncarnationsAreRandom,
         Self::VectorsWaitForWholeRound,
@@ -150,6 +159,9 @@ impl Rule {
         Self::OnlyCarriersPassOn,
         Self::RepairsRemoveNothing,
         Self::AcceptedStampsStayAccepted,
+        Self::FurtherMembersCount,
+        Self::CandidatesAreListed,
+        Self::CandidatesPassNothingOn,
         Self::WritersHaveJoined,
         Self::FirstMemberHasAskedAll,
         Self::NewIncarnationsStartPastDrift,

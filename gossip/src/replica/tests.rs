@@ -15,6 +15,7 @@ mod forgetting;
 mod gate;
 mod join;
 mod retirement;
+mod roster;
 mod rounds;
 mod stamps;
 mod tables;
@@ -70,6 +71,13 @@ fn new_replica(name: &str, incarnation: u64, now: Now) -> Replica {
         ..Config::default()
     };
     Replica::new(origin(name, incarnation), config, now)
+}
+
+/// A replica that is no member from the start, and may become one. It has not joined.
+fn further_replica(name: &str, incarnation: u64, now: Now) -> Replica {
+    let replica = new_replica(name, incarnation, now);
+    let config = Config { members_max: 6, ..replica.config };
+    Replica::new(replica.me, config, now)
 }
 
 /// A replica that has joined as the first member.

@@ -38,8 +38,9 @@ pub(super) struct Proof {
 
 impl<V: Payload> Replica<V> {
     /// Records that `member` has proved to cover `vector`. Collects the tombstones that become
-    /// stable, and closes the incarnations on which all members agree.
-    pub(super) fn note_proof(&mut self, member: Origin, vector: VersionVector) {
+    /// stable, closes the incarnations on which all members agree, and joins if all members have
+    /// this incarnation on their rosters.
+    pub(super) fn note_proof(&mut self, now: Now, member: Origin, vector: VersionVector) {
         // The linked incarnation is the one that must prove. Rounds of another one may be carried
         // or late.
         if self.present.get(&member.node).is_some_and(|present| *present != member.incarnation) {
@@ -54,11 +55,12 @@ impl<V: Payload> Replica<V> {
         }
         self.collect();
         self.close_incarnations();
+        self.join_if_listed(now);
     }
 
     /// Drops the tombstones that are causally stable.
     fn collect(&mut self) {
-        if !self.map.has_tombstones() || !self.config.members.contains(&self.me.node) {
+        if !self.map.has_tombstones() || !self.is_member() {
             return;
         }
         let Some(stable) = self.stable() else { return };

@@ -11,7 +11,7 @@ use crate::types::counter::{self, Counter, CounterError};
 use crate::types::names::{self, NameError, Registration};
 use crate::types::presence::{self, Present};
 use crate::types::room::{self, Message, RoomError};
-use crate::types::{TypeError, registers, set};
+use crate::types::{TypeError, addresses, registers, set};
 
 /// A write to one of the types.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub enum Request {
     Register { name: String, value: Vec<u8> },
     /// See [`names::release`].
     Release { name: String },
+    /// See [`addresses::advertise`].
+    Advertise { address: String },
 }
 
 /// The result of a [`Request`].
@@ -60,6 +62,8 @@ pub enum Done {
     Registered(Registration),
     /// The name is free.
     Released,
+    /// The address was written.
+    Advertised,
 }
 
 /// The reason why a [`Request`] was refused. Nothing was changed.
@@ -140,6 +144,10 @@ impl Request {
             Self::Release { name } => {
                 names::release(replica, now, &name)?;
                 Done::Released
+            }
+            Self::Advertise { address } => {
+                addresses::advertise(replica, now, &address)?;
+                Done::Advertised
             }
         })
     }

@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{Entry, File, entries};
 use super::{Invalid, LAUNCHER, NOT_CONFIGURED, Place};
-use crate::well_known::{DISPATCH, WELL_KNOWN_CITIES};
+use crate::well_known::{DISPATCH, LOCATION, WELL_KNOWN_CITIES};
 
 /// The least Jaro similarity, from 0 to 1, at which a key is suggested; clap uses the same for
 /// flags.
@@ -92,7 +92,7 @@ pub(super) fn check(command: &Command, me: &str, file: &File) -> Result<Given, I
 }
 
 fn is_table(name: &str) -> bool {
-    WELL_KNOWN_CITIES.into_iter().chain([DISPATCH, LAUNCHER]).any(|table| table == name)
+    WELL_KNOWN_CITIES.into_iter().chain([LOCATION, DISPATCH, LAUNCHER]).any(|table| table == name)
 }
 
 fn check_table(file: &File, entry: &Entry<'_>) -> Result<(), Invalid> {
@@ -104,7 +104,7 @@ fn check_table(file: &File, entry: &Entry<'_>) -> Result<(), Invalid> {
             file.mistake(&entry.key_at, format!("{} is an option and not a table", entry.key))
         );
     }
-    let tables = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH, LAUNCHER]);
+    let tables = WELL_KNOWN_CITIES.into_iter().chain([LOCATION, DISPATCH, LAUNCHER]);
     Err(file.mistake(
         &entry.key_at,
         format!("there is no node {}{}", odd(entry.key), instead(entry.key, tables)),

@@ -272,6 +272,7 @@ impl LimitOptions {
     #[must_use]
     pub fn replica(&self, bounds: &Bounds) -> replica::Config {
         replica::Config {
+            members_max: link::MEMBERS_MAX,
             carriers: [super::well_known_name(crate::well_known::DISPATCH)].into(),
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,

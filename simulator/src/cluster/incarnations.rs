@@ -18,6 +18,8 @@ use crate::wall_clock::WallClock;
 
 /// The delay after which an operator restarts a process that has exited.
 const OPERATOR_DELAY: Duration = Duration::from_secs(1);
+/// The limit of the number of names in a cluster in which cities are founded.
+const NAMES_MAX: usize = 64;
 /// The default restart limit of cities.
 const RESTARTS_MAX: usize = 3;
 const RESTARTS_WINDOW: Duration = Duration::from_secs(5);
@@ -50,6 +52,7 @@ impl Cluster {
             machine,
             me,
             state: State::Running,
+            has_left: false,
             crashes: 0,
             intensity: Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW),
             clock,
@@ -73,8 +76,10 @@ impl Cluster {
         let second = Some(Duration::from_secs(1));
         let seed = self.rng.random();
         let dispatch = "dispatch".parse().expect("a valid name");
+        let configured = &self.cities[..self.configured];
         let replica = replica::Config {
-            members: self.cities.iter().copied().chain([dispatch]).collect(),
+            members: configured.iter().copied().chain([dispatch]).collect(),
+            members_max: if self.is_open { NAMES_MAX } else { 0 },
             carriers: [dispatch].into(),
             // About two entries fit into a chunk, so that small deltas also need many chunks and
             // the edge cases of a round occur often.
@@ -94,7 +99,7 @@ impl Cluster {
             Machine::City(Box::new(City::new(me, config, crashes, seed, now)))
         } else {
             let config = dispatch::Config {
-                cities: self.cities.clone(),
+                cities: configured.to_vec(),
                 gossip_interval: second,
                 poll_interval: Some(Duration::from_secs(2)),
                 events_max: 4_000,
@@ -194,6 +199,41 @@ impl Cluster {
         self.log(|_| format!("{me} starts"));
         self.dial_all(number);
         self.schedule_tick(number);
+    }
+
+    /// Starts a further city, with a clock of its own.
+    pub(super) fn found(&mut self, city: usize, stays: Option<Duration>) {
+        let name: NodeName = format!("city-{city}").parse().expect("a valid name");
+        self.cities.push(name);
+        let clock = self.draw_clock();
+        let number = self.add_process(name, clock);
+        self.founded.insert(city, number);
+        if let Some(stays) = stays {
+            self.schedule(stays, Event::Leave(number));
+        }
+    }
+
+    /// Ends all processes of a founded city for ever, and lets dispatch forget it.
+    pub(super) fn leave(&mut self, city: usize) {
+        let name = self.processes[city].name;
+        for number in 0..self.processes.len() {
+            if self.processes[number].name == name {
+                self.unlink_all(number);
+                let process = &mut self.processes[number];
+                (process.state, process.has_left) = (State::Halted, true);
+                process.frozen_until = None;
+                process.inbox.clear();
+            }
+        }
+        self.forget_repeatedly(city);
+    }
+
+    /// Lets dispatch forget a city that has gone. It is repeated, since dispatch may not run, may not
+    /// have joined, or may learn of the city later.
+    pub(super) fn forget_repeatedly(&mut self, city: usize) {
+        for seconds in [1, 3, 6, 10, 20, 30, 40] {
+            self.schedule(Duration::from_secs(seconds), Event::Forget(city));
+        }
     }
 
     /// Ends the freeze of a process once its time is over, and handles the inputs that arrived

@@ -54,6 +54,9 @@ impl Cluster {
             incarnations.map(|incarnation| (incarnation.node, incarnation.incarnation)).collect();
         let me = self.processes[other].me;
         let joined = self.processes[other].replica().joined();
+        if !self.processes[this].replica().admits(me.node) {
+            return false;
+        }
         let names = self.processes.iter().map(|process| process.name);
         let roster = Roster::new(self.processes[this].name, names);
         match roster.admit(me, joined, &incarnations) {

@@ -30,6 +30,8 @@ pub(super) enum Event {
     SetRight { node: usize, by_ms: i64 },
     /// A user requests that dispatch forget a city.
     Forget(usize),
+    /// The process of a founded city ends for ever, and dispatch forgets it.
+    Leave(usize),
     /// The step of the plan with this number.
     Step(usize),
     /// The oracle inspects all processes.

@@ -22,7 +22,9 @@ impl Cluster {
         if let Some(kind) = action.fault() {
             self.tally.faults[kind] += 1;
         }
+        let Some(action) = self.on_processes(action) else { return };
         match action {
+            Action::Found { city, stays } => self.found(city, stays),
             Action::Request(request) => {
                 let action = self.action(&request);
                 self.ask(action);
@@ -72,6 +74,32 @@ impl Cluster {
         }
     }
 
+    /// Replaces the number of a founded city by that of its process. `None` before it is founded.
+    fn on_processes(&self, mut action: Action) -> Option<Action> {
+        match &mut action {
+            Action::Bomb(node)
+            | Action::Cut { a: node, .. }
+            | Action::Freeze { node, .. }
+            | Action::Reset(node)
+            | Action::Kill { node, .. }
+            | Action::Forget { city: node, .. }
+            | Action::Double { city: node, .. }
+            | Action::Ask { node, .. } => *node = self.process_of(*node)?,
+            Action::Request(_)
+            | Action::Split { .. }
+            | Action::Flap { .. }
+            | Action::Jump { .. }
+            | Action::Clone { .. }
+            | Action::Found { .. }
+            | Action::Lose { .. }
+            | Action::Lie { .. } => {}
+        }
+        if let Action::Cut { b, .. } = &mut action {
+            *b = self.process_of(*b)?;
+        }
+        Some(action)
+    }
+
     fn cut(&mut self, a: usize, b: usize, both: bool, silent: bool, lasts: Duration) {
         self.network.block(a, b, self.now + lasts);
         if both {
@@ -85,7 +113,7 @@ impl Cluster {
     }
 
     fn split(&mut self, side: u128, lasts: Duration) {
-        for b in 0..self.nodes() {
+        for b in 0..=self.configured {
             for a in (0..b).filter(|a| is_on(side, *a) != is_on(side, b)) {
                 self.cut(a, b, true, false, lasts);
             }
@@ -106,7 +134,9 @@ impl Cluster {
 
     fn forget(&mut self, city: usize, keep_running: bool, away: Duration) {
         if keep_running {
-            for other in (0..self.nodes()).filter(|other| *other != city) {
+            let founded: Vec<usize> = self.founded.values().copied().collect();
+            let others = (0..=self.configured).chain(founded).filter(|other| *other != city);
+            for other in others {
                 self.cut(city, other, true, false, away);
             }
         } else if self.processes[city].is_running() {
@@ -117,6 +147,9 @@ impl Cluster {
     }
 
     fn double(&mut self, city: usize, clock: WallClock, side: u128, lasts: Duration) {
+        if self.processes[city].has_left {
+            return;
+        }
         let double = self.add_process(self.processes[city].name, clock);
         let others = (0..self.processes.len()).filter(|other| ![city, double].contains(other));
         for other in others {
@@ -134,7 +167,11 @@ impl Cluster {
         self.queue.retain(|event| {
             !matches!(
                 event,
-                Event::Step(_) | Event::Break { .. } | Event::Forget(_) | Event::SetRight { .. }
+                Event::Step(_)
+                    | Event::Break { .. }
+                    | Event::Forget(_)
+                    | Event::Leave(_)
+                    | Event::SetRight { .. }
             )
         });
         let Noise { fights, city_gossip, .. } = self.noise;
@@ -145,11 +182,15 @@ impl Cluster {
         {
             self.stop(liar, Duration::ZERO);
         }
-        self.accepted = self.latest_stamp();
+        for city in self.founded.clone().into_values() {
+            if self.processes[city].has_left {
+                self.forget_repeatedly(city);
+            }
+        }
+        self.accept_latest();
         for number in 0..self.processes.len() {
             let process = &mut self.processes[number];
             process.clock.set_right();
-            process.clock.accept(self.accepted);
             // Due at once, for the `thaw` below.
             process.frozen_until = process.frozen_until.map(|_| self.now);
             if process.state == State::Down {
@@ -159,6 +200,16 @@ impl Cluster {
             if self.processes[number].is_running() {
                 self.dial_all(number);
             }
+        }
+    }
+
+    /// Accepts all stamps at all processes, as the documentation advises an operator to do. A command
+    /// in flight during [`heal`](Self::heal) may still bring an earlier one to a city, so it is
+    /// repeated.
+    pub(crate) fn accept_latest(&mut self) {
+        self.accepted = self.latest_stamp();
+        for number in 0..self.processes.len() {
+            self.processes[number].clock.accept(self.accepted);
         }
     }
 

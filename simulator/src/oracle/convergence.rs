@@ -26,9 +26,11 @@ impl Oracle {
         at: Duration,
         processes: &Processes,
     ) -> Result<(), Violation> {
-        let entries = processes.running().flat_map(|process| process.replica().map().iter());
+        // A second process of a city that is founded may stay a candidate.
+        let counted = || processes.running().filter(|process| !process.replica().is_candidate());
+        let entries = counted().flat_map(|process| process.replica().map().iter());
         let held = entries.map(|(_, entry)| entry.stamp).collect();
-        for process in processes.running() {
+        for process in counted() {
             let (map, vector) = (process.replica().map(), process.replica().vector());
             let verdict = claims::no_overclaim(&self.writes, map, vector, &held)
                 .and_then(|()| claims::no_underclaim(map, vector))
@@ -54,7 +56,9 @@ impl Oracle {
             processes.running().any(|other| other.replica().has_fenced(process.me))
         };
         let superseded = |process: &Process| processes.is_superseded(process) || fenced(process);
-        for process in processes.running().filter(|process| !superseded(process)) {
+        // A candidate is no member yet. What it alone has is dropped.
+        let counts = |process: &&Process| !superseded(process) && !process.replica().is_candidate();
+        for process in processes.running().filter(counts) {
             let is_checked = |is_tombstone| !(self.faulty && is_tombstone);
             survivors.note_if(process.replica().map(), is_checked);
             vectors.push(process.replica().vector().clone());
@@ -119,9 +123,9 @@ impl Oracle {
 }
 
 /// Returns whether each of `nodes` names has exactly one member and all members are equal. With
-/// `tidy`, also requires that no collectable state is left.
-pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, tidy: bool) -> bool {
-    let tidied = |replica: &Replica| bounds::at_rest(replica, nodes).is_ok();
+/// `tidy`, also requires that no collectable state is left of `names` names.
+pub(crate) fn all_at_rest(processes: &Processes, nodes: usize, names: usize, tidy: bool) -> bool {
+    let tidied = |replica: &Replica| bounds::at_rest(replica, names).is_ok();
     common_fingerprint(processes, nodes).is_some()
         && (!tidy || processes.members().all(|process| tidied(process.replica())))
 }

@@ -57,6 +57,10 @@ impl fmt::Display for Action {
                 )
             }
             Self::Lose { node, keys } => write!(f, "remove the keys {keys:#x} of node {node}"),
+            Self::Found { city, stays: None } => write!(f, "found node {city}"),
+            Self::Found { city, stays: Some(stays) } => {
+                write!(f, "found node {city}, end and forget it after {stays:?}")
+            }
             Self::Lie { city } => write!(f, "let node {city} send false rounds"),
             Self::Double { city, side, lasts } => {
                 write!(

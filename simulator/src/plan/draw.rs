@@ -15,6 +15,7 @@ use super::{Action, Ask, Noise, Plan, Request, Step};
 const CLONES: u64 = 2;
 const FAULTY: u64 = 3;
 const TYPES: u64 = 5;
+const MEMBERS: u64 = 6;
 
 fn later_rng(seed: u64, kind: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -23,12 +24,28 @@ fn later_rng(seed: u64, kind: u64) -> ChaCha8Rng {
 }
 
 impl Plan {
-    /// Returns the plan of this seed for `nodes` nodes; by default, 3 to 9 nodes are drawn.
+    /// Returns the plan of this seed for `nodes` nodes; by default, 3 to 9 nodes are drawn. In one of
+    /// three plans, further cities are founded.
     ///
     /// # Panics
     /// Panics for fewer than two or more than 128 nodes.
     #[must_use]
     pub fn draw(seed: u64, nodes: Option<usize>) -> Self {
+        let mut plan = Self::draw_closed(seed, nodes);
+        let nodes = plan.cities + 1;
+        plan.add_cities(&mut later_rng(seed, MEMBERS), nodes);
+        plan.steps.sort_by_key(|step| step.at);
+        // A further city needs a proof of each member.
+        plan.noise.city_gossip |= plan.founded() > 0;
+        plan
+    }
+
+    /// Returns the plan of this seed without further cities.
+    ///
+    /// # Panics
+    /// Panics for fewer than two or more than 128 nodes.
+    #[must_use]
+    pub fn draw_closed(seed: u64, nodes: Option<usize>) -> Self {
         // The order and number of draws define what a seed means: a change here gives every
         // recorded failing seed (`tests/seeds.rs`) another plan.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -88,7 +105,8 @@ impl Plan {
     /// Returns the plan of this seed with faults of memory and one member that sends false rounds.
     #[must_use]
     pub fn draw_faulty(seed: u64, nodes: Option<usize>) -> Self {
-        let mut plan = Self::draw(seed, nodes);
+        // Closed: invented members would hold up a further city until an operator forgets them.
+        let mut plan = Self::draw_closed(seed, nodes);
         let mut rng = later_rng(seed, FAULTY);
         let nodes = plan.cities + 1;
         // Repairs begin when two replicas meet, and find that they cover the same.
@@ -131,6 +149,32 @@ impl Plan {
         }
     }
 
+    /// Adds cities that are founded, and actions on them, to one of three plans.
+    fn add_cities(&mut self, rng: &mut ChaCha8Rng, nodes: usize) {
+        if rng.random_bool(2.0 / 3.0) {
+            return;
+        }
+        let founded = rng.random_range(1..4);
+        for city in nodes..nodes + founded {
+            let at = self.fault_phase.mul_f64(rng.random_range(0.0..0.8));
+            let stays =
+                rng.random_bool(0.3).then(|| Duration::from_millis(rng.random_range(100..12_000)));
+            self.steps.push(Step { at, action: Action::Found { city, stays } });
+            for _ in 0..rng.random_range(0..8) {
+                let at = at + (self.fault_phase - at).mul_f64(rng.random_range(0.0..1.0));
+                let action = draw_action_on_founded(rng, city, city);
+                self.steps.push(Step { at, action });
+            }
+        }
+    }
+
+    /// Returns the number of cities that are founded.
+    #[must_use]
+    pub fn founded(&self) -> usize {
+        let founds = |step: &&Step| matches!(step.action, Action::Found { .. });
+        self.steps.iter().filter(founds).count()
+    }
+
     /// Returns whether replicas lose entries or lie. Then only what the cluster comes to in the end
     /// is checked.
     #[must_use]
@@ -145,7 +189,7 @@ impl Plan {
     pub fn without_faults(seed: u64) -> Self {
         let is_request =
             |step: &Step| matches!(step.action, Action::Request(_) | Action::Ask { .. });
-        let mut plan = Self::draw(seed, Some(4));
+        let mut plan = Self::draw_closed(seed, Some(4));
         plan.steps.retain(is_request);
         Self { noise: Noise::none(), ..plan }
     }
@@ -165,6 +209,24 @@ fn draw_ask(rng: &mut ChaCha8Rng) -> Ask {
         13 => Ask::Untrack { place: number },
         14 => Ask::Register { number },
         _ => Ask::Release { number },
+    }
+}
+
+/// Returns an action on a founded city, in a cluster of this many nodes before it.
+fn draw_action_on_founded(rng: &mut ChaCha8Rng, city: usize, nodes: usize) -> Action {
+    let mut lasts = |max_ms: u64| Duration::from_millis(rng.random_range(50..max_ms));
+    let (short, long) = (lasts(6_000), lasts(12_000));
+    let (b, both, silent) =
+        (rng.random_range(0..nodes), rng.random_bool(0.6), rng.random_bool(0.5));
+    match rng.random_range(0..12) {
+        0 | 1 => Action::Bomb(city),
+        2 | 3 => Action::Cut { a: city, b, both, silent, lasts: long },
+        4 => Action::Freeze { node: city, lasts: short },
+        5 => Action::Reset(city),
+        6 | 7 => Action::Kill { node: city, down: if both { Duration::ZERO } else { short } },
+        8 => Action::Forget { city, keep_running: silent, away: short + Duration::from_secs(1) },
+        9 => Action::Double { city, side: rng.random(), lasts: long },
+        _ => Action::Ask { node: city, ask: draw_ask(rng) },
     }
 }
 

@@ -28,6 +28,19 @@ pub struct Budget {
     pub doubles: u8,
     /// Members forgotten.
     pub forgets: u8,
+    /// What replica `c` is at the start.
+    pub third: Third,
+}
+
+/// What replica `c` is at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Third {
+    /// A member like the others.
+    Configured,
+    /// A further member, which has joined.
+    Further,
+    /// A candidate that no other replica knows.
+    Candidate,
 }
 
 impl Budget {
@@ -43,6 +56,7 @@ impl Budget {
         bombs: 0,
         doubles: 0,
         forgets: 0,
+        third: Third::Configured,
     };
 }
 

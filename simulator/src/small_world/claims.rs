@@ -24,7 +24,9 @@ impl World {
         // Entries held only by a superseded incarnation are not pulled by others, so they do not
         // count as held elsewhere. After two processes of one name have run, a replica may keep an
         // orphaned write until it receives the closing of its incarnation, so no entry counts.
-        let counted = self.running().filter(|(_, replica)| !self.is_superseded(replica));
+        let counts =
+            |replica: &Replica| !self.is_superseded(replica) && !self.is_candidate(replica);
+        let counted = self.running().filter(|(_, replica)| counts(replica));
         let mut held: BTreeSet<_> = counted
             .flat_map(|(_, replica)| replica.map().iter().map(|(_, entry)| entry.stamp))
             .collect();
@@ -69,7 +71,7 @@ impl World {
         world.under_way.clear();
         let mut survivors = survival::Survivors::default();
         self.running()
-            .filter(|(_, replica)| !self.is_superseded(replica))
+            .filter(|(_, replica)| !self.is_superseded(replica) && !self.is_candidate(replica))
             .for_each(|(_, replica)| survivors.note_all(replica.map()));
         let is_orphan = |stamp: Stamp| {
             self.running().any(|(_, replica)| {

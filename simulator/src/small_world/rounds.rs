@@ -75,8 +75,8 @@ impl World {
                 )) => {
                     self.violation.get_or_insert(format!("{}: {event:?}", self.node(node).me()));
                 }
-                Some(Output::Event(Event::Superseded { halts, .. })) => {
-                    superseded = superseded.or(Some(halts))
+                Some(Output::Event(Event::Superseded { halts, by })) => {
+                    superseded = superseded.or(Some((halts, by)))
                 }
                 Some(Output::Event(Event::Collected { tombstones })) => {
                     Arc::make_mut(&mut self.writes).note_collected(&tombstones)
@@ -84,8 +84,9 @@ impl World {
                 Some(Output::Event(_)) => {}
             }
         }
-        if let Some(halts) = superseded {
+        if let Some((halts, by)) = superseded {
             let name = self.node(node).me().node;
+            self.number_above(by);
             self.nodes[node] = if halts { None } else { Some(self.next_incarnation(name, rules)) };
         }
         sent.retain(|envelope| !matches!(envelope.step, Step::Ack { .. }));

@@ -46,8 +46,8 @@ impl World {
             {
                 actions.extend((rounds > 0).then_some(Action::Round(node, other)));
                 actions.extend((slow_rounds > 0).then_some(Action::SlowRound(node, other)));
-                let can_forget =
-                    forgets > 0 && replica.joined() && !replica.is_forgotten(peer.me().node);
+                let is_known = replica.members().contains(&peer.me().node);
+                let can_forget = forgets > 0 && replica.joined() && is_known;
                 actions.extend(can_forget.then_some(Action::Forget(node, other)));
             }
             actions.extend((bombs > 0).then_some(Action::Bomb(node)));

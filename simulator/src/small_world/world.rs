@@ -14,7 +14,7 @@ use shared::hero::{Hero, HeroId};
 use shared::{Envelope, Replica, Value};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::action::Budget;
+use super::action::{Budget, Third};
 use crate::checker::claims::Writes;
 
 const EPOCH_MS: u64 = 1_790_000_000_000;
@@ -25,6 +25,9 @@ pub(super) const GROUP: &str = "group";
 const NAME: &str = "name";
 /// The names of the replicas.
 pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
+/// The number of the replica that need not be a member from the start.
+const THIRD: usize = 2;
+const MEMBERS_MAX: usize = 8;
 
 /// A state.
 #[derive(Clone)]
@@ -46,16 +49,13 @@ impl World {
     pub(super) fn warm(budget: Budget, rules: &Rules) -> Self {
         let nodes = NAMES
             .map(|name| {
-                Some(Arc::new(new_replica(
-                    name.parse().expect("a valid name"),
-                    Incarnation::at(1),
-                    0,
-                    rules,
-                )))
+                let name = name.parse().expect("a valid name");
+                Some(Arc::new(new_replica(name, Incarnation::at(1), 0, budget, rules)))
             })
             .to_vec();
+        let is_further = budget.third != Third::Configured;
         let mut world = Self {
-            nodes,
+            nodes: if is_further { nodes[..THIRD].to_vec() } else { nodes },
             under_way: Vec::new(),
             budget,
             seconds: LATER,
@@ -63,7 +63,7 @@ impl World {
             writes: Arc::default(),
             violation: None,
         };
-        for node in 0..NAMES.len() {
+        for node in 0..world.nodes.len() {
             let now = world.now();
             world.change(node, |replica| replica.tick(now));
         }
@@ -77,6 +77,16 @@ impl World {
             let closed = |(_, replica): (_, &Arc<Replica>)| replica.vector().has_closed(ended);
             assert!(world.running().all(closed), "{ended} is not closed everywhere");
         }
+        if is_further {
+            let name = NAMES[THIRD].parse().expect("a valid name");
+            let candidate = world.next_incarnation(name, rules);
+            world.nodes.push(Some(candidate));
+            world.round(THIRD, 0, rules);
+        }
+        if budget.third == Third::Further {
+            (0..3).for_each(|_| world.all_pull(rules));
+            assert!(world.node(THIRD).joined());
+        }
         assert!(world.check().is_ok(), "{:?}", world.check());
         world
     }
@@ -85,9 +95,15 @@ impl World {
     pub(super) fn next_incarnation(&mut self, name: NodeName, rules: &Rules) -> Arc<Replica> {
         self.seconds += LATER;
         self.newest += 1;
-        let replica = new_replica(name, Incarnation::at(self.newest), self.seconds, rules);
+        let incarnation = Incarnation::at(self.newest);
+        let replica = new_replica(name, incarnation, self.seconds, self.budget, rules);
         self.seconds += LATER;
         Arc::new(replica)
+    }
+
+    /// Lets all later incarnations have greater numbers than this one.
+    pub(super) fn number_above(&mut self, incarnation: Incarnation) {
+        self.newest = self.newest.max(incarnation.number());
     }
 
     pub(super) fn now(&self) -> Now {
@@ -113,6 +129,12 @@ impl World {
         parts.sort_unstable();
         (parts, self.budget, self.violation.is_some()).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Returns whether the replica is no member yet. Its copies do not count.
+    pub(super) fn is_candidate(&self, replica: &Replica) -> bool {
+        let is_third = replica.me().node.as_str() == NAMES[THIRD];
+        self.budget.third != Third::Configured && is_third && !replica.joined()
     }
 
     pub(super) fn running(&self) -> impl Iterator<Item = (usize, &Arc<Replica>)> {
@@ -186,11 +208,20 @@ fn digest(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn new_replica(node: NodeName, incarnation: Incarnation, seconds: u64, rules: &Rules) -> Replica {
-    let members = NAMES.map(|name| name.parse().expect("a valid name")).into();
+fn new_replica(
+    node: NodeName,
+    incarnation: Incarnation,
+    seconds: u64,
+    budget: Budget,
+    rules: &Rules,
+) -> Replica {
+    let is_open = budget.third != Third::Configured;
+    let configured = if is_open { &NAMES[..THIRD] } else { &NAMES };
+    let members = configured.iter().map(|name| name.parse().expect("a valid name")).collect();
     // Each entry is a chunk of its own, and no chunk waits for an acknowledgement.
     let config = Config {
         members,
+        members_max: if is_open { MEMBERS_MAX } else { 0 },
         chunk_bytes: 1,
         window: 1_000,
         pull_log_max: 0,

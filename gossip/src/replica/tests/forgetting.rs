@@ -42,6 +42,22 @@ pub(super) fn forgotten_member_counts_once_later_incarnation_links() {
     }
 }
 
+/// Regression, found by the simulator: an incarnation with a fast clock had linked to one member
+/// only, which waited for it for ever.
+#[test]
+pub(super) fn forgetting_again_fences_incarnation_that_only_others_have_seen() {
+    let (mut a, mut b, mut c) = three_with_entry();
+    let fast = Origin { incarnation: Incarnation::at(at(3_900).wall.0), ..c.me() };
+    b.link_up(at(3_000), fast);
+    b.link_down(fast.node);
+    a.forget(at(3_001), fast.node).unwrap();
+    all_pull(at(3_002), &mut a, &mut b, &mut c);
+    assert!(a.is_forgotten(fast.node) && !b.is_forgotten(fast.node));
+    a.forget(at(5_000), fast.node).unwrap();
+    all_pull(at(5_001), &mut a, &mut b, &mut c);
+    assert!(a.is_forgotten(fast.node) && b.is_forgotten(fast.node));
+}
+
 #[test]
 pub(super) fn obituary_differs_from_incarnations_after_clock_set_back() {
     let mut a = replica("a", 1);

@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 40] = [
+    let scenarios: [(Rule, fn()); 43] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -72,6 +72,9 @@ fn each_broken_rule_fails_its_scenario() {
             Rule::NewIncarnationsStartPastDrift,
             super::stamps::new_incarnation_stamps_above_acknowledged_writes,
         ),
+        (Rule::FurtherMembersCount, super::roster::further_member_holds_back_tombstones),
+        (Rule::CandidatesAreListed, super::roster::candidate_waits_for_every_member),
+        (Rule::CandidatesPassNothingOn, super::roster::nothing_is_taken_from_candidate),
         (Rule::EveryMemberProves, super::collection::absent_member_holds_back_tombstone),
         (
             Rule::CollectorsCoverProofs,

@@ -298,6 +298,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         EventKind::Stopped => Some(("asked to stop", false)),
         EventKind::Answers => Some(("answers", false)),
         EventKind::Rebuilt => Some(("started", false)),
+        EventKind::Founded => Some(("a member", false)),
         EventKind::Forgotten => Some(("forgotten", false)),
         EventKind::Accepted => Some(("stamps accepted", false)),
         EventKind::Paused => Some(("gossip paused", false)),

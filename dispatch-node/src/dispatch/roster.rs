@@ -1,0 +1,47 @@
+//! The cities that dispatch observes: those of its configuration, and the further members of the
+//! cluster.
+//!
+//! Invariant: the columns of the rows are those of the observed cities.
+
+use gossip::{NodeName, Now, replica};
+
+use super::Dispatch;
+use crate::event_log::EventKind;
+
+impl Dispatch {
+    /// Observes the members that there are now.
+    pub(super) fn observe_members(&mut self, now: Now) {
+        let me = self.me();
+        let members = self.replica.members();
+        let further = members.into_iter().filter(|member| *member != me);
+        let further: Vec<NodeName> =
+            further.filter(|member| !self.configured.contains(member)).collect();
+        let names: Vec<NodeName> = self.configured.iter().copied().chain(further).collect();
+        let Some(columns) = self.observer.arrange(&names) else { return };
+        self.refresh.add(self.comparison.arrange(&columns));
+        for (name, _) in names.iter().zip(&columns).filter(|(_, column)| column.is_none()) {
+            if let Some(linked) = self.observer.linked(*name)
+                && let Some(city) = self.observer.city_mut(*name)
+            {
+                city.link_up(linked.incarnation, now.mono);
+                self.ask_city(now, *name);
+            }
+        }
+        self.holdings_changed(now);
+    }
+
+    /// Observes the members anew if this event of the replica adds or removes one, and logs it.
+    pub(super) fn note_roster_change(&mut self, now: Now, event: &replica::Event) {
+        let (member, kind, text) = if let replica::Event::Listed { member } = event {
+            (*member, EventKind::Founded, format!("{member} is a member now"))
+        } else if let replica::Event::Forgotten { member } = event {
+            let text =
+                format!("{member} was forgotten: tombstone collection no longer waits for it");
+            (*member, EventKind::Forgotten, text)
+        } else {
+            return;
+        };
+        self.observe_members(now);
+        self.log(now, member, kind, text);
+    }
+}
