@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Ready in half the time of a full optimisation, which FULL=1 asks for.
 QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch test verify fix sim worlds endure histories network spread pictures bench fuzz autobahn floods
+.PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
 
 help: ## list the targets
@@ -26,6 +26,9 @@ certs: ## create a CA and certificates for the four, to try TLS with; CERTS=dire
 
 gotham metropolis capitol dispatch: setup ## run one process in the foreground
 	@$(PROFILE_DIR)/$@
+
+city: setup ## found a city: run one more process in the foreground; NAME=star-city
+	@$(PROFILE_DIR)/location $(or $(NAME),$(error NAME is missing: make city NAME=star-city))
 
 test: ## set up what tests need (a browser too), run every test, print a summary
 	@CARGO="$(CARGO)" scripts/check test

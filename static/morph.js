@@ -11,8 +11,17 @@ const callbacks = {
     if (name === 'open') return !(element instanceof HTMLDetailsElement);
     return name !== 'disabled' && name !== 'aria-busy';
   },
-  // The options never change, and a morph would close an open list.
-  beforeNodeMorphed: (node) => !(node instanceof HTMLSelectElement),
+  // A morph would close an open list, so only new options replace the old ones.
+  beforeNodeMorphed(node, next) {
+    if (!(node instanceof HTMLSelectElement)) return true;
+    const values = (list) => [...list.options].map((option) => option.value).join('\n');
+    if (next instanceof HTMLSelectElement && values(node) !== values(next)) {
+      const chosen = node.value;
+      node.replaceChildren(...next.cloneNode(true).childNodes);
+      if ([...node.options].some((option) => option.value === chosen)) node.value = chosen;
+    }
+    return false;
+  },
   // The reason of a refusal stays until the command is used again or the reason is dismissed.
   beforeNodeRemoved: (node) => !(node instanceof Element && node.matches('.refusal')),
 };

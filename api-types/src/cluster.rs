@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 #[cfg(feature = "schema")]
-use crate::words::{Reached, Role};
+use crate::words::{CityWord, Reached, Role};
 
 /// The nodes of the cluster: the cities first, dispatch last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,16 @@ pub struct Node {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub frozen: bool,
+}
+
+/// A request to found a city.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Found))]
+#[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
+pub struct FoundRequest {
+    #[cfg_attr(feature = "schema", schema(value_type = CityWord, example = "star-city"))]
+    pub name: String,
 }
 
 /// The city that a request was applied to.

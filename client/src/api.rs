@@ -187,6 +187,16 @@ impl Api {
         self.delete(&format!("/heroes/{}", segment(id)))
     }
 
+    /// Starts a further city.
+    pub fn found_city(&self, name: &str) -> Result<Answer<City>, Error> {
+        self.post("/cities", &json!({ "name": name }))
+    }
+
+    /// Stops a city and forgets it.
+    pub fn remove_city(&self, city: &str) -> Result<(), Error> {
+        self.delete(&format!("/cities/{}", segment(city)))
+    }
+
     /// Crashes a city, or a random one.
     pub fn bomb(&self, city: Option<&str>) -> Result<Answer<City>, Error> {
         match city {

@@ -9,7 +9,7 @@ use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Heroes, Node, Verdic
 use scenario::span;
 use superhero::{Answer, Api, Pages, Stopwatch};
 
-use crate::options::{Command, Options};
+use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at};
 use crate::printer::Printer;
@@ -54,6 +54,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Kill { city } => print.city(&api.operate_city(&city, "kill")?),
         Command::Rebuild { city } => print.city(&api.operate_city(&city, "rebuild")?),
         Command::Forget { city } => print.city(&api.operate_city(&city, "forget")?),
+        Command::City(CityCommand::Found { name }) => print.city(&api.found_city(&name)?),
+        Command::City(CityCommand::Remove { city }) => Ok(api.remove_city(&city)?),
         Command::Cluster => {
             print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect())
         }

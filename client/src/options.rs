@@ -136,6 +136,9 @@ pub(crate) enum Command {
         /// Name of the city
         city: String,
     },
+    /// Found a city, or remove one
+    #[command(subcommand)]
+    City(CityCommand),
     /// Show the state of each node
     Cluster,
     /// Show whether all nodes agree
@@ -250,6 +253,22 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_subcommands(without_empty_variables).mut_args(|option| {
         if option.get_env().is_some_and(is_empty) { option.env(Resettable::Reset) } else { option }
     })
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CityCommand {
+    /// Start a further city, which joins the others; dispatch needs a launcher (`make run`)
+    #[command(after_help = "Example: superhero city found star-city")]
+    Found {
+        /// Name of the new city: a letter, then letters, digits and hyphens, at most 16
+        name: String,
+    },
+    /// Stop a city and forget it
+    #[command(after_help = "Example: superhero city remove star-city")]
+    Remove {
+        /// Name of the city
+        city: String,
+    },
 }
 
 #[cfg(test)]

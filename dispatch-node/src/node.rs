@@ -64,7 +64,6 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let tracker = services.tracker.clone();
         let settings = Settings {
             cities,
-            addresses: cluster.addresses.clone(),
             guard: options.access.guard(tokens, options.listen, encrypted),
             cluster: handle_to_types,
             services,

@@ -11,12 +11,14 @@ use unicode_normalization::char::is_combining_mark;
 use gossip::NodeName;
 use node_api::name::controls_direction;
 
-/// Returns a node's name with a capital letter.
+/// Returns a node's name with capital letters: `Star City` for `star-city`.
 #[must_use]
 pub fn title(name: NodeName) -> String {
-    let text = name.as_str();
-    let (first, rest) = text.split_at(1);
-    first.to_ascii_uppercase() + rest
+    let capitalized = |word: &str| match word.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    };
+    name.as_str().split('-').map(capitalized).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a duration in seconds, with its unit.

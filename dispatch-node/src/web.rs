@@ -10,6 +10,7 @@ mod dispatch_handle;
 pub mod echo;
 mod error;
 mod extract;
+mod founding;
 mod fragments;
 mod hero_lists;
 mod idempotency;

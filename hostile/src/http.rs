@@ -3,7 +3,6 @@
 //! Claims: nothing panics or hangs; no response has status 500; refusals are valid HTTP. Each input
 //! is processed by a new dispatch, so a failing input fails again when run alone.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
@@ -160,7 +159,6 @@ fn settings(cluster: Cluster) -> Settings {
     let (hosts, origins) = (Vec::new(), Vec::new());
     Settings {
         cities: well_known_cities(),
-        addresses: BTreeMap::new(),
         guard: Guard::new(AccessPolicy {
             on_loopback: false,
             hosts,

@@ -30,20 +30,21 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a node as a child process.
+    /// Starts a node as a child process. `founded` are the founded cities that run.
     ///
     /// # Errors
     /// When the process cannot be started.
     pub(crate) fn start(
         layout: &Layout,
         node: &'static Node,
+        founded: &[&Node],
         terminal: Terminal,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::from(layout.command(node.name));
+        let mut command = Command::from(layout.command(node, founded));
         // Killed on drop, so that an error in the launcher leaves no child behind.
         let process = command.kill_on_drop(true).spawn();
         let mut process = process.with_context(|| layout.starting(node.name))?;
-        let Node { name, colour } = *node;
+        let Node { name, colour, .. } = *node;
         let prefix = if std::io::stdout().is_terminal() {
             format!("\u{1b}[38;5;{colour}m{name:<10}\u{1b}[0m | ")
         } else {

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use gossip::NodeName;
 use nix::sys::signal::Signal;
 use shared::well_known::DISPATCH;
 use tokio::net::TcpStream;
@@ -20,8 +22,12 @@ use crate::child::Child;
 use crate::layout::Layout;
 use crate::lines::Terminal;
 use crate::listening::listening_process;
-use crate::node::Node;
+use crate::node::{NODES, Node};
 
+/// The ports of cities that are founded.
+const PORTS: RangeInclusive<u16> = 4904..=4999;
+/// The number of cities that can be founded; each has a port of its own.
+const FOUNDED_MAX: usize = 96;
 /// The time limit for children to exit after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time limit for children to exit after SIGKILL.
@@ -44,6 +50,10 @@ pub(crate) enum Refusal {
         /// The id of the process, if the system reports it.
         process: Option<u32>,
     },
+    /// There is no node of this name.
+    Unknown(NodeName),
+    /// There are too many cities that were founded.
+    TooMany,
     /// The process could not be started, for this reason.
     Failed(String),
 }
@@ -58,6 +68,8 @@ impl fmt::Display for Refusal {
                 write!(f, "another process listens on its port, {address}")?;
                 process.map_or(Ok(()), |process| write!(f, ": kill {process} stops it"))
             }
+            Self::Unknown(name) => write!(f, "there is no node \"{name}\""),
+            Self::TooMany => write!(f, "{FOUNDED_MAX} cities were founded already"),
             Self::Failed(reason) => f.write_str(reason),
         }
     }
@@ -70,6 +82,8 @@ pub(crate) struct Children {
     tasks: JoinSet<(&'static Node, ExitStatus)>,
     /// The running nodes, each with the last signal to its child.
     running: BTreeMap<&'static str, watch::Sender<Option<Signal>>>,
+    /// The cities that were founded, running or not.
+    founded: BTreeMap<NodeName, &'static Node>,
     /// The children that have exited and are not reported yet.
     exited: VecDeque<(&'static Node, ExitStatus)>,
 }
@@ -83,6 +97,7 @@ impl Children {
             terminal,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
+            founded: BTreeMap::new(),
             exited: VecDeque::new(),
         }
     }
@@ -92,22 +107,68 @@ impl Children {
     /// # Errors
     /// When the process cannot be started.
     pub(crate) fn start(&mut self, node: &'static Node) -> anyhow::Result<()> {
-        let child = Child::start(&self.layout, node, self.terminal.clone())?;
+        let founded = self.founded.values().copied();
+        let founded: Vec<&Node> =
+            founded.filter(|city| self.running.contains_key(city.name)).collect();
+        let child = Child::start(&self.layout, node, &founded, self.terminal.clone())?;
         let (signal, signals) = watch::channel(None);
         self.tasks.spawn(child.end(signals));
         self.running.insert(node.name, signal);
         Ok(())
     }
 
+    /// Starts a further city: one that was founded before, or a new one at a free port.
+    ///
+    /// # Errors
+    /// Returns the reason why it is not started.
+    pub(crate) async fn found(&mut self, name: NodeName) -> Result<(), Refusal> {
+        if let Ok(node) = self.node(name) {
+            // One that was just removed has closed its port, and may not have exited yet.
+            let _ = self.await_exit(node).await;
+            return self.start_again(node).await;
+        }
+        if self.founded.len() >= FOUNDED_MAX {
+            return Err(Refusal::TooMany);
+        }
+        let node = Node::founded(name, self.free_port().await?);
+        self.founded.insert(name, node);
+        if let Some(file) = self.layout.missing_file(node) {
+            let reason = format!("{name} needs a certificate: {} is missing", file.display());
+            return Err(Refusal::Failed(reason));
+        }
+        self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
+    }
+
+    /// Returns the node of this name.
+    fn node(&self, name: NodeName) -> Result<&'static Node, Refusal> {
+        let started = NODES.iter().find(|node| node.name == name.as_str());
+        started.or_else(|| self.founded.get(&name).copied()).ok_or(Refusal::Unknown(name))
+    }
+
+    /// Returns a port at which neither a founded city nor another process listens.
+    async fn free_port(&self) -> Result<u16, Refusal> {
+        for port in PORTS {
+            let is_given = self.founded.values().any(|node| node.port == port);
+            if !is_given && !is_taken(SocketAddr::new(self.layout.host, port)).await {
+                return Ok(port);
+            }
+        }
+        Err(Refusal::TooMany)
+    }
+
     /// Starts a node that has exited.
     ///
     /// # Errors
     /// Returns the reason why it is not started.
-    pub(crate) async fn start_again(&mut self, node: &'static Node) -> Result<(), Refusal> {
+    pub(crate) async fn restart(&mut self, name: NodeName) -> Result<(), Refusal> {
+        self.start_again(self.node(name)?).await
+    }
+
+    async fn start_again(&mut self, node: &'static Node) -> Result<(), Refusal> {
         if self.running.contains_key(node.name) {
             return Err(Refusal::Running(node.name));
         }
-        let address = self.layout.address(node.name);
+        let address = self.layout.address(node);
         if is_taken(address).await {
             return Err(port_taken(address));
         }
@@ -118,9 +179,15 @@ impl Children {
     ///
     /// # Errors
     /// When it is not running as a child, or has not exited in time.
-    pub(crate) async fn kill(&mut self, node: &'static Node) -> Result<(), Refusal> {
+    pub(crate) async fn kill(&mut self, name: NodeName) -> Result<(), Refusal> {
+        let node = self.node(name)?;
         let signal = self.running.get(node.name).ok_or(Refusal::NotRunning(node.name))?;
         signal.send_replace(Some(Signal::SIGKILL));
+        self.await_exit(node).await
+    }
+
+    /// Waits until a node has exited.
+    async fn await_exit(&mut self, node: &'static Node) -> Result<(), Refusal> {
         let exited = async {
             while self.running.contains_key(node.name) {
                 let Some(exited) = self.next_exit().await else { break };
@@ -151,19 +218,26 @@ impl Children {
     }
 
     /// Returns a line about a child that exited without being stopped, with a way to restart it.
-    pub(crate) async fn report(&self, Node { name, .. }: &Node, status: ExitStatus) -> String {
-        let address = self.layout.address(name);
+    pub(crate) async fn report(&self, node: &Node, status: ExitStatus) -> String {
+        let Node { name, .. } = node;
+        let address = self.layout.address(node);
+        let by_hand = if node.is_founded() {
+            format!("make city NAME={name}")
+        } else {
+            format!("make {name}")
+        };
         if is_taken(address).await {
             return format!("{name} exited ({status}): {}", port_taken(address));
         }
         let remedy = if self.none_runs() {
             "no node is running".to_owned()
         } else if *name == DISPATCH {
-            format!("the page is down; restart it with make {name} in another terminal")
+            format!("the page is down; restart it with {by_hand} in another terminal")
         } else if self.layout.socket.is_some() && self.running.contains_key(DISPATCH) {
-            format!("rebuild it on the page, or with make {name} in another terminal")
+            let verb = if node.is_founded() { "found" } else { "rebuild" };
+            format!("{verb} it on the page, or with {by_hand} in another terminal")
         } else {
-            format!("restart it with make {name} in another terminal")
+            format!("restart it with {by_hand} in another terminal")
         };
         format!("{name} exited ({status}); {remedy}")
     }

@@ -15,7 +15,7 @@ use shared::well_known::DISPATCH;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::node::NODES;
+use crate::node::{NODES, Node};
 
 /// The environment variable with the path of the launcher's socket, read by dispatch.
 const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
@@ -39,13 +39,13 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Returns the address of a node.
-    pub(crate) fn address(&self, name: &str) -> SocketAddr {
-        SocketAddr::new(self.host, well_known_address(name).port())
+    pub(crate) fn address(&self, node: &Node) -> SocketAddr {
+        SocketAddr::new(self.host, node.port)
     }
 
     /// Returns the URL of the page, with `localhost` for the default address.
     pub(crate) fn page(&self) -> String {
-        let address = self.address(DISPATCH);
+        let address = SocketAddr::new(self.host, well_known_address(DISPATCH).port());
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         if address == well_known_address(DISPATCH) {
             format!("{scheme}://localhost:{}", address.port())
@@ -54,18 +54,21 @@ impl Layout {
         }
     }
 
-    /// Returns the command that starts a node.
-    pub(crate) fn command(&self, name: &str) -> std::process::Command {
-        let mut command = std::process::Command::new(self.binaries.join(name));
-        command.arg(format!("--listen={}", self.address(name)));
-        for peer in NODES.iter().filter(|peer| peer.name != name) {
-            command.arg(format!("--peer={}={}", peer.name, self.address(peer.name)));
+    /// Returns the command that starts a node. A city that is founded also gets the addresses of those
+    /// `founded` before, since it does not learn them from the members before it has joined.
+    pub(crate) fn command(&self, node: &Node, founded: &[&Node]) -> std::process::Command {
+        let name = node.name;
+        let mut command = std::process::Command::new(self.binaries.join(node.program));
+        if node.is_founded() {
+            command.arg(name);
         }
-        if let Some(directory) = &self.certificates {
-            let (cert, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
-            for (option, file) in [("cert", cert), ("key", key), ("ca", "ca.pem".to_owned())] {
-                command.arg(format!("--tls-{option}={}", directory.join(file).display()));
-            }
+        command.arg(format!("--listen={}", self.address(node)));
+        let founded = founded.iter().copied().filter(|_| node.is_founded());
+        for peer in NODES.iter().chain(founded).filter(|peer| peer.name != name) {
+            command.arg(format!("--peer={}={}", peer.name, self.address(peer)));
+        }
+        for (option, file) in self.certificates_of(node) {
+            command.arg(format!("--tls-{option}={}", file.display()));
         }
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
@@ -84,6 +87,20 @@ impl Layout {
         command
     }
 
+    /// Returns the options of a node's certificate, each with its file; none without TLS.
+    fn certificates_of(&self, node: &Node) -> Vec<(&'static str, PathBuf)> {
+        let Some(directory) = &self.certificates else { return Vec::new() };
+        let (cert, key) = (format!("{}.pem", node.name), format!("{}-key.pem", node.name));
+        [("cert", cert), ("key", key), ("ca", "ca.pem".to_owned())]
+            .map(|(option, file)| (option, directory.join(file)))
+            .into()
+    }
+
+    /// Returns a file that the node needs and that does not exist.
+    pub(crate) fn missing_file(&self, node: &Node) -> Option<PathBuf> {
+        self.certificates_of(node).into_iter().map(|(_, file)| file).find(|file| !file.exists())
+    }
+
     /// Returns the error text of the first node that rejects the configuration file, so that no
     /// node is started if one would fail.
     ///
@@ -94,7 +111,7 @@ impl Layout {
             return Ok(None);
         }
         for node in &NODES {
-            let mut command = Command::from(self.command(node.name));
+            let mut command = Command::from(self.command(node, &[]));
             let printed = command.arg("--print-config").kill_on_drop(true).output();
             let output = timeout(PRINT_TIMEOUT, printed)
                 .await

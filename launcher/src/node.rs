@@ -1,20 +1,53 @@
-//! The names and colours of the four nodes.
+//! The nodes that the launcher starts: the four of every cluster, and the cities that are founded.
 
-use shared::well_known::DISPATCH;
+use gossip::NodeName;
+use shared::well_known::{DISPATCH, LOCATION};
 
 /// The nodes in the order of their start. The colours are those of the page.
 pub(crate) const NODES: [Node; 4] = [
-    Node { name: "gotham", colour: 98 },
-    Node { name: "metropolis", colour: 36 },
-    Node { name: "capitol", colour: 172 },
-    Node { name: DISPATCH, colour: 245 },
+    Node { name: "gotham", program: "gotham", port: 4901, colour: 98 },
+    Node { name: "metropolis", program: "metropolis", port: 4902, colour: 36 },
+    Node { name: "capitol", program: "capitol", port: 4903, colour: 172 },
+    Node { name: DISPATCH, program: DISPATCH, port: 4900, colour: 245 },
 ];
+
+/// The colour of the names of founded cities.
+const FOUNDED_COLOUR: u8 = 29;
 
 /// A node of the cluster, which runs as a process.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// The name of the node, and of its binary.
+    /// The name of the node.
     pub(crate) name: &'static str,
+    /// The name of its binary.
+    pub(crate) program: &'static str,
+    /// The port on which it listens.
+    pub(crate) port: u16,
     /// The colour of the name, from the 256 colours of a terminal.
     pub(crate) colour: u8,
+}
+
+impl Node {
+    /// Returns a city that is founded. It is never freed, so the number of names must be bounded.
+    pub(crate) fn founded(name: NodeName, port: u16) -> &'static Self {
+        let name = Box::leak(name.to_string().into_boxed_str());
+        Box::leak(Box::new(Self { name, program: LOCATION, port, colour: FOUNDED_COLOUR }))
+    }
+
+    /// Returns whether it is a city that was founded.
+    pub(crate) fn is_founded(&self) -> bool {
+        self.program == LOCATION
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_those_of_the_nodes() {
+        for node in &NODES {
+            assert_eq!(shared::options::well_known_address(node.name).port(), node.port);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! The request is one line, `start gotham`; the response is one line, `started gotham` or `refused:
 //! ` with the reason. There is one request per connection and one connection at a time. A request
-//! is bounded in length and time, and is refused unless it names one of the four nodes.
+//! is bounded in length and time, and is refused unless it contains the name of a node.
 
 use std::fs::Permissions;
 use std::io;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gossip::NodeName;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,7 +21,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::children::Refusal;
-use crate::node::{NODES, Node};
 
 /// The longest request, with its newline, in bytes.
 const REQUEST_BYTES_MAX: u64 = 64;
@@ -31,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A request about a node.
 pub(crate) struct Request {
-    pub(crate) node: &'static Node,
+    pub(crate) node: NodeName,
     pub(crate) operation: Operation,
     pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
 }
@@ -43,12 +43,17 @@ pub(crate) enum Operation {
     Start,
     /// Kill a running node, even one that is stopped by SIGSTOP.
     Kill,
+    /// Start a further city.
+    Found,
 }
 
 impl Operation {
     /// The word of a request, and that of a response to a request that was executed.
-    const WORDS: [(Self, &'static str, &'static str); 2] =
-        [(Self::Start, "start", "started"), (Self::Kill, "kill", "killed")];
+    const WORDS: [(Self, &'static str, &'static str); 3] = [
+        (Self::Start, "start", "started"),
+        (Self::Kill, "kill", "killed"),
+        (Self::Found, "found", "founded"),
+    ];
 }
 
 /// The socket. Dropping it removes the socket and its directory.
@@ -115,7 +120,7 @@ async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
 }
 
 /// Returns the operation and the node of a request.
-fn parse(line: &[u8]) -> Result<(Operation, &'static Node), String> {
+fn parse(line: &[u8]) -> Result<(Operation, NodeName), String> {
     let Some(line) = line.strip_suffix(b"\n") else {
         return Err(format!("expected a line of at most {REQUEST_BYTES_MAX} bytes"));
     };
@@ -123,18 +128,14 @@ fn parse(line: &[u8]) -> Result<(Operation, &'static Node), String> {
         let name = line.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?;
         Some((operation, name))
     };
-    let (operation, name) =
-        Operation::WORDS.into_iter().find_map(named).ok_or("expected start NAME or kill NAME")?;
-    let known = NODES.iter().find(|node| node.name.as_bytes() == name);
-    let unknown = || format!("there is no node {:?}", String::from_utf8_lossy(name));
-    known.map(|node| (operation, node)).ok_or_else(unknown)
+    let expected = "expected start NAME, kill NAME or found NAME";
+    let (operation, name) = Operation::WORDS.into_iter().find_map(named).ok_or(expected)?;
+    let name = String::from_utf8_lossy(name);
+    let node = name.parse().map_err(|_| format!("there is no node {name:?}"))?;
+    Ok((operation, node))
 }
 
-async fn execute(
-    operation: Operation,
-    node: &'static Node,
-    requests: &mpsc::Sender<Request>,
-) -> String {
+async fn execute(operation: Operation, node: NodeName, requests: &mpsc::Sender<Request>) -> String {
     let (answer, answered) = oneshot::channel();
     // Sending or receiving fails only when the launcher is stopping.
     let outcome = match requests.send(Request { node, operation, answer }).await {
@@ -144,7 +145,7 @@ async fn execute(
     let done = Operation::WORDS.into_iter().find(|(known, ..)| *known == operation);
     let done = done.map_or("", |(.., done)| done);
     match outcome {
-        Some(Ok(())) => format!("{done} {}\n", node.name),
+        Some(Ok(())) => format!("{done} {node}\n"),
         Some(Err(refusal)) => format!("refused: {refusal}\n"),
         None => "refused: the launcher is stopping\n".to_owned(),
     }
@@ -156,32 +157,28 @@ mod tests {
 
     #[test]
     fn request_is_one_complete_line_naming_one_node() {
-        for node in &NODES {
+        for node in ["gotham", "dispatch", "star-city"] {
             for (operation, word, _) in Operation::WORDS {
-                let parsed = parse(format!("{word} {}\n", node.name).as_bytes());
-                assert_eq!(
-                    parsed.map(|(operation, node)| (operation, node.name)),
-                    Ok((operation, node.name))
-                );
+                let parsed = parse(format!("{word} {node}\n").as_bytes());
+                assert_eq!(parsed, Ok((operation, node.parse().expect("a name"))));
             }
         }
         for (line, reason) in [
             (&b""[..], "at most 64 bytes"),
             (b"start gotham", "at most 64 bytes"),
             (b"\n", "start NAME"),
+            (b"found\n", "found NAME"),
             (b"stop gotham\n", "start NAME"),
             (b"\xff\xfe\n", "start NAME"),
             (b"kill\n", "kill NAME"),
             (b"killgotham\n", "kill NAME"),
-            (b"kill riverdale\n", "no node \"riverdale\""),
             (b"start \n", "no node \"\""),
-            (b"start riverdale\n", "no node \"riverdale\""),
             (b"start gotham \n", "no node"),
             (b"start GOTHAM\n", "no node"),
             (b"start ../gotham\n", "no node"),
             (b"start \xff\n", "no node"),
         ] {
-            let refusal = parse(line).map(|(_, node)| node.name).unwrap_err();
+            let refusal = parse(line).unwrap_err();
             assert!(refusal.contains(reason) && !refusal.contains('\n'), "{line:?}: {refusal}");
         }
     }

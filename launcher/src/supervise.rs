@@ -53,7 +53,7 @@ pub(crate) async fn run(
     for node in &NODES {
         children.start(node)?;
     }
-    terminal.print(&format!("Page: {page}   (Ctrl-C stops all four nodes)"));
+    terminal.print(&format!("Page: {page}   (Ctrl-C stops all nodes)"));
     let mut failed = false;
     loop {
         tokio::select! {
@@ -94,12 +94,13 @@ async fn answer(
     terminal: &Terminal,
 ) {
     let (outcome, done) = match operation {
-        Operation::Start => (children.start_again(node).await, "restarted"),
+        Operation::Start => (children.restart(node).await, "restarted"),
         Operation::Kill => (children.kill(node).await, "killed"),
+        Operation::Found => (children.found(node).await, "founded"),
     };
     let line = match &outcome {
-        Ok(()) => format!("{} {done}", node.name),
-        Err(refusal) => format!("{} not {done}: {refusal}", node.name),
+        Ok(()) => format!("{node} {done}"),
+        Err(refusal) => format!("{node} not {done}: {refusal}"),
     };
     // Ignored: the client may have closed its connection, and the request is executed anyway.
     let _ = answer.send(outcome);

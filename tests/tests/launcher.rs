@@ -52,10 +52,8 @@ fn nodes_start_converge_and_log_with_their_prefix() {
     );
 
     let log = launched.launcher.log();
-    let page = format!(
-        "Page: http://{}   (Ctrl-C stops all four nodes)",
-        launched.cluster.address("dispatch")
-    );
+    let page =
+        format!("Page: http://{}   (Ctrl-C stops all nodes)", launched.cluster.address("dispatch"));
     for line in log.lines().filter(|line| **line != page) {
         assert!(
             NODES.iter().any(|node| line.starts_with(&format!("{node:<10} | "))),
@@ -324,8 +322,8 @@ fn invalid_requests_are_refused_without_effect() {
         (b"start dispatch\n", "refused: dispatch is running\n"),
         (b"start riverdale\n", "refused: there is no node \"riverdale\"\n"),
         (b"start ../gotham\n", "refused: there is no node \"../gotham\"\n"),
-        (b"stop gotham\n", "refused: expected start NAME or kill NAME\n"),
-        (b"\xff\xfe\n", "refused: expected start NAME or kill NAME\n"),
+        (b"stop gotham\n", "refused: expected start NAME, kill NAME or found NAME\n"),
+        (b"\xff\xfe\n", "refused: expected start NAME, kill NAME or found NAME\n"),
         (b"start gotham", "refused: expected a line of at most 64 bytes\n"),
         (b"", "refused: expected a line of at most 64 bytes\n"),
         (&[b'x'; 1_000], "refused: expected a line of at most 64 bytes\n"),

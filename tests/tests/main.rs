@@ -5,6 +5,7 @@ mod accessibility;
 mod bad_inputs;
 mod browser;
 mod certificates;
+mod cities;
 mod client;
 mod clock;
 mod clocks;

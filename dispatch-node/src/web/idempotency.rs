@@ -14,6 +14,10 @@ pub(crate) enum Change {
     Action(Action),
     /// The start of a city's process.
     Rebuild(NodeName),
+    /// The start of the process of a further city.
+    Found(NodeName),
+    /// The end of a city's process and of its membership.
+    Remove(NodeName),
     /// The start of a scenario.
     Play(String),
 }

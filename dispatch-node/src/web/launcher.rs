@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use gossip::NodeName;
+use shared::well_known::WELL_KNOWN_CITIES;
 
 use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;
@@ -56,12 +57,20 @@ impl LauncherClient {
     pub(crate) fn by_hand(&self, city: NodeName) -> Option<String> {
         match self {
             Self::Launcher(_) => None,
-            Self::Person { in_vs_code: true } => {
+            Self::Person { in_vs_code: true } if !is_further(city) => {
                 Some(format!("run its task {} again (or: make {city})", task(city)))
             }
-            Self::Person { in_vs_code: false } => Some(format!("run in a terminal: make {city}")),
+            Self::Person { .. } if is_further(city) => {
+                Some(format!("run in a terminal: make city NAME={city}"))
+            }
+            Self::Person { .. } => Some(format!("run in a terminal: make {city}")),
         }
     }
+}
+
+/// Returns whether the city has no program of its own.
+pub(crate) fn is_further(city: NodeName) -> bool {
+    !WELL_KNOWN_CITIES.contains(&city.as_str())
 }
 
 /// Returns the label of the city's task in `.vscode/tasks.json`.
@@ -128,6 +137,40 @@ async fn start(
             OUTCOME_UNKNOWN,
             format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
+    }
+}
+
+/// Starts the process of a further city.
+///
+/// # Errors
+/// `not_ours`: there is no launcher, or it refuses; the detail describes a start by hand.
+/// `outcome_unknown`: the launcher did not reply.
+pub(crate) async fn found(launcher: &LauncherClient, city: NodeName) -> Result<(), Problem> {
+    let by_hand = format!("to start {city}, run in a terminal: make city NAME={city}");
+    let LauncherClient::Launcher(path) = launcher else {
+        let detail = format!("dispatch was not started by a launcher; {by_hand}");
+        return Err(Problem::conflict("not_ours", detail));
+    };
+    let unknown = || {
+        let detail = format!("the launcher did not answer; whether {city} was started is unknown");
+        Problem::unavailable(OUTCOME_UNKNOWN, detail)
+    };
+    match timeout(LAUNCHER_TIMEOUT, request(path, "found", city)).await {
+        Ok(Ok(answer)) => {
+            let answer = String::from_utf8_lossy(&answer);
+            let answer = answer.trim_end();
+            if answer == format!("founded {city}") {
+                return Ok(());
+            }
+            let why = answer.strip_prefix("refused: ").ok_or_else(unknown)?;
+            let detail = format!("the launcher refused: {why}; nothing was started");
+            Err(Problem::conflict("not_ours", detail))
+        }
+        Ok(Err(RequestFailure::Connect(error))) => Err(Problem::conflict(
+            "not_ours",
+            format!("the launcher is unreachable ({error}); {by_hand}"),
+        )),
+        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(unknown()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The application state: the services used by handlers, and the settings to build them from.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ pub(crate) struct AppState {
     pub(crate) dispatch: DispatchHandle,
     /// The names and limits of this cluster, for parsing input.
     pub(crate) domain: Domain,
-    /// The addresses at which dispatch reaches the cities.
-    pub(crate) addresses: Addresses,
+    /// The handle to the library's node, which knows the members.
+    pub(crate) members: Cluster,
     /// The client that restarts cities.
     pub(crate) launcher: LauncherClient,
     /// The runner of scenarios.
@@ -58,16 +57,10 @@ pub(crate) struct AppState {
     pub(crate) stop: CancellationToken,
 }
 
-/// The addresses at which dispatch reaches the other nodes, as HOST:PORT.
-#[derive(Clone)]
-pub(crate) struct Addresses(pub(crate) Arc<BTreeMap<NodeName, String>>);
-
 /// The settings of the web part.
 pub struct Settings {
     /// The cities, in the order of the columns on the page.
     pub cities: Vec<NodeName>,
-    /// The addresses at which dispatch reaches the other nodes, as HOST:PORT.
-    pub addresses: BTreeMap<NodeName, String>,
     /// The access control.
     pub guard: Guard,
     /// The handle to the library's types.
@@ -103,9 +96,8 @@ impl AppState {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { cities, addresses, guard, cluster, services, launcher, unsafe_for, limits } =
-            settings;
-        let domain = Domain::new(cities, limits.name_chars);
+        let Settings { cities, guard, cluster, services, launcher, unsafe_for, limits } = settings;
+        let domain = Domain::new(cities, dispatch.views(), limits.name_chars);
         let scenarios =
             ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
         let write_spans = dispatch.write_spans().clone();
@@ -123,12 +115,13 @@ impl AppState {
         let quota = Quota::new(limits.commands, MINUTE).ok();
         let commands = quota.map(|quota| CommandLimit::new(&cluster, limits.commands, quota));
         let tiles = Cache::named(&cluster, "tiles");
+        let members = cluster.clone();
         let types = Types::new(cluster, services, guard.clone(), connections.clone(), stop.clone());
         types.set_run(broadcaster.epoch());
         Self {
             dispatch,
             domain,
-            addresses: Addresses(addresses.into()),
+            members,
             launcher,
             scenarios,
             broadcaster,
@@ -156,9 +149,9 @@ impl FromRef<AppState> for Domain {
     }
 }
 
-impl FromRef<AppState> for Addresses {
+impl FromRef<AppState> for Cluster {
     fn from_ref(state: &AppState) -> Self {
-        state.addresses.clone()
+        state.members.clone()
     }
 }
 

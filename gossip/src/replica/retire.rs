@@ -127,9 +127,14 @@ impl<V: Payload> Replica<V> {
     #[must_use]
     pub fn is_forgotten(&self, member: NodeName) -> bool {
         let newest = self.vector.incarnations(member).last().filter(|slot| slot.hlc == OBITUARY);
-        newest.is_some_and(|obituary| {
-            self.present.get(&member).is_none_or(|present| *present < obituary.origin.incarnation)
-        })
+        // A further node that returns has a slot before it writes. A configured one may write before
+        // its slot arrives here, so it counts from its link on.
+        let has_linked = |obituary: Stamp| {
+            let present = self.present.get(&member);
+            present.is_some_and(|present| *present >= obituary.origin.incarnation)
+                && !self.is_further(member)
+        };
+        newest.is_some_and(|obituary| !has_linked(obituary))
     }
 
     /// Closes the incarnations on which all members agree.

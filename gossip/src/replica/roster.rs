@@ -68,6 +68,11 @@ impl<V: Payload> Replica<V> {
         self.config.members_max > self.config.members.len()
     }
 
+    /// Returns whether this node can be a member only by its slot in the vector.
+    pub(super) fn is_further(&self, node: NodeName) -> bool {
+        self.is_open() && !self.config.members.contains(&node)
+    }
+
     /// Returns whether this node is a configured member or a carrier, or has a slot in the vector.
     pub(super) fn knows(&self, node: NodeName) -> bool {
         self.config.knows(node) || self.is_open() && self.vector.newest_incarnation(node).is_some()
@@ -164,9 +169,7 @@ impl<V: Payload> Replica<V> {
     /// Returns whether only slots of candidates are taken from the rounds of this node, which has not
     /// joined.
     pub(super) fn takes_nothing_from(&self, source: Origin) -> bool {
-        self.is_open()
-            && !self.config.members.contains(&source.node)
-            && self.keeps(Rule::CandidatesPassNothingOn)
+        self.is_further(source.node) && self.keeps(Rule::CandidatesPassNothingOn)
     }
 
     /// Takes the slots of candidates from the vector of one of them. Without those of the others, only

@@ -5,16 +5,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use api_types::{City, CityHeroes};
+use api_types::{City, CityHeroes, FoundRequest};
 use gossip::NodeName;
+use node_api::body::JsonBody;
 use node_api::idempotency::IdempotencyKey;
 
 use crate::request::{Bomb, Forget, Kill, Operation, Stop};
-use crate::web::api::refusals::{Bombing, BombingAny, Ending, Forgetting, ListOfCity, Rebuilding};
+use crate::web::api::refusals::{
+    Bombing, BombingAny, Ending, Forgetting, Founding, ListOfCity, Rebuilding, Removing,
+};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::extract::list::HeroList;
 use crate::web::extract::parameters::CityPath;
+use crate::web::founding;
 use crate::web::hero_lists::{self, Holder};
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::representation;
@@ -43,6 +47,48 @@ pub(crate) async fn city_heroes(
     };
     (held.heroes, held.next) = hero_lists::page(&view, Holder::City(column), &page);
     Ok(Json(held).into_response())
+}
+
+/// Found a city
+///
+/// Starts the process of a further city, if dispatch has a launcher (`make run`). The city becomes a
+/// member soon afterwards, and takes heroes like the others.
+#[utoipa::path(
+    post, path = "/cities", operation_id = "found_city", tag = "cities", params(IdempotencyKey), request_body = FoundRequest,
+    responses(
+        (status = 201, description = "the city was started", body = City),
+        Founding,
+    )
+)]
+pub(crate) async fn found(
+    State(dispatch): State<DispatchHandle>,
+    State(launcher): State<LauncherClient>,
+    IdempotencyKey(key): IdempotencyKey,
+    JsonBody(FoundRequest { name }): JsonBody<FoundRequest>,
+) -> Result<Response, Problem> {
+    let city = founding::name(&name)?;
+    founding::found(&dispatch, &launcher, city, key).await?;
+    Ok((StatusCode::CREATED, Json(representation::city(city))).into_response())
+}
+
+/// Remove a city
+///
+/// Its process is stopped, or killed if it does not answer, and the city is forgotten: it is no member
+/// any more.
+#[utoipa::path(
+    delete, path = "/cities/{city}", operation_id = "remove_city", tag = "cities", params(CityPath, IdempotencyKey),
+    responses(
+        (status = 204, description = "the city was removed"),
+        Removing,
+    )
+)]
+pub(crate) async fn remove(
+    State(dispatch): State<DispatchHandle>,
+    CityPath(city): CityPath,
+    IdempotencyKey(key): IdempotencyKey,
+) -> Result<StatusCode, Problem> {
+    founding::remove(&dispatch, city, key).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Bomb a city

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use api_types::{Cluster, Events, Verdict};
+use gossip::link;
 
 use crate::web::api::refusals::{Reading, ReadingEvents};
 use crate::web::dispatch_handle::DispatchHandle;
@@ -11,7 +12,6 @@ use crate::web::error::Problem;
 use crate::web::extract::list::Limit;
 use crate::web::extract::parameters::Since;
 use crate::web::representation;
-use crate::web::state::Addresses;
 
 /// All nodes
 #[utoipa::path(
@@ -23,8 +23,10 @@ use crate::web::state::Addresses;
 )]
 pub(crate) async fn cluster(
     State(dispatch): State<DispatchHandle>,
-    State(Addresses(addresses)): State<Addresses>,
+    State(members): State<link::Cluster>,
 ) -> Result<Json<Cluster>, Problem> {
+    let members = members.members().into_iter();
+    let addresses = members.filter_map(|member| Some((member.name, member.address?))).collect();
     Ok(Json(representation::cluster(&*dispatch.now().await?, &addresses)))
 }
 

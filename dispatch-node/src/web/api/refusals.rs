@@ -14,16 +14,19 @@ const ALL: &[Known] = &[
     (404, "unknown_hero", "the hero is unknown"),
     (404, "unknown_scenario", "there is no such scenario"),
     (409, "alive", "the city is up"),
+    (409, "city_exists", "there is a city of this name"),
     (409, "not_heard_of", "the city does not hold this hero, and a cut prevents sending it"),
-    (409, "not_ours", "no launcher manages the city; the detail describes a start by hand"),
+    (409, "not_ours", "no launcher manages the city, or it refuses; the detail describes a start by hand"),
     (409, "playing", "another scenario is running"),
     (409, "too_far_ahead", "the newest write to this hero has a stamp too far in the future"),
+    (409, "too_many_cities", "there are 32 cities"),
     (409, "too_many_faults", "64 faults are in force"),
     (409, "too_many_heroes", "hero limit reached (--max-heroes)"),
     (409, "under_way", "another exchange is in progress"),
     (410, "healed", "the fault is already healed"),
     (410, "terminated", "the hero is terminated"),
     (422, "count_out_of_range", "count must be 1 to 10000"),
+    (422, "invalid_city_name", "a city cannot have this name"),
     (422, "missing_field", "a fault of this kind requires an amount, or a second node"),
     (422, "name_and_count", "give a name or a count, not both"),
     (422, "not_allowed", "dispatch cannot be frozen"),
@@ -58,6 +61,8 @@ refusals! { ALL =>
     Forgetting: CHANGE, CITY, &["alive", "no_answer", "joining"];
     Ending: CHANGE, CITY, &["no_answer"];
     Rebuilding: CHANGE, CITY, &["alive", "not_ours"];
+    Founding: CHANGE, BODY, &["city_exists", "too_many_cities", "not_ours", "invalid_city_name"];
+    Removing: CHANGE, CITY, &["alive", "no_answer", "joining"];
     Injecting: CHANGE, BODY, &["missing_field", "not_allowed", "out_of_range", "same_node"],
         &["unknown_kind", "unknown_node", "too_many_faults", "no_answer", "unconfirmed"];
     Healing: CHANGE, &["invalid_path", "unknown_fault", "healed", "unconfirmed"];

@@ -3,41 +3,54 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use gossip::NodeName;
 use node_api::name::{self, composed};
 use shared::hero::Location;
 use shared::options::well_known_name;
 use shared::well_known::DISPATCH;
 
+use crate::model::view::View;
 use crate::web::error::{Problem, shortened};
 
 /// The cities of this cluster, and the limit on the name of a hero.
 #[derive(Clone, Debug)]
 pub(crate) struct Domain {
-    cities: Arc<[NodeName]>,
+    configured: Arc<[NodeName]>,
+    views: watch::Receiver<Option<Arc<View>>>,
     name_chars_max: usize,
 }
 
 impl Domain {
-    /// Returns the values for these cities, in the order of the columns of the page, and for names
-    /// of at most `name_chars_max` characters.
-    pub(crate) fn new(cities: Vec<NodeName>, name_chars_max: usize) -> Self {
-        Self { cities: cities.into(), name_chars_max }
+    /// Returns the values for the cities of the newest of these views, or for the `configured` ones
+    /// before the first view, and for names of at most `name_chars_max` characters.
+    pub(crate) fn new(
+        configured: Vec<NodeName>,
+        views: watch::Receiver<Option<Arc<View>>>,
+        name_chars_max: usize,
+    ) -> Self {
+        Self { configured: configured.into(), views, name_chars_max }
     }
 
     /// Returns the cities, in the order of the columns on the page.
-    pub(crate) fn cities(&self) -> &[NodeName] {
-        &self.cities
+    pub(crate) fn cities(&self) -> Vec<NodeName> {
+        let view = self.views.borrow();
+        view.as_ref().map_or_else(
+            || self.configured.to_vec(),
+            |view| view.cities.iter().map(|city| city.name).collect(),
+        )
     }
 
     /// Returns the city with this name.
     pub(crate) fn city(&self, text: &str) -> Option<NodeName> {
-        self.cities.iter().copied().find(|city| city.as_str() == text)
+        self.cities().into_iter().find(|city| city.as_str() == text)
     }
 
     /// Returns the names that `city` accepts, for a problem document.
     pub(crate) fn known_cities(&self) -> String {
-        let names: Vec<&str> = self.cities.iter().map(NodeName::as_str).collect();
+        let cities = self.cities();
+        let names: Vec<&str> = cities.iter().map(NodeName::as_str).collect();
         format!("expected one of {}", names.join(", "))
     }
 
@@ -60,8 +73,8 @@ impl Domain {
     pub(crate) fn node(&self, field: &str, text: &str) -> Result<NodeName, Problem> {
         let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
         self.city(text).or(dispatch).ok_or_else(|| {
-            let all: Vec<&str> =
-                self.cities.iter().map(NodeName::as_str).chain([DISPATCH]).collect();
+            let cities = self.cities();
+            let all: Vec<&str> = cities.iter().map(NodeName::as_str).chain([DISPATCH]).collect();
             let shown = shortened(text, 40);
             Problem::not_allowed(
                 "unknown_node",
@@ -90,7 +103,7 @@ mod tests {
     use super::*;
 
     fn domain() -> Domain {
-        Domain::new(Vec::new(), 10)
+        Domain::new(Vec::new(), watch::channel(None).1, 10)
     }
 
     #[test]

@@ -121,33 +121,3 @@ described! {
     Since: Query "since", "the number of the last item received; only later ones are returned",
         { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
 }
-
-#[cfg(test)]
-mod tests {
-    use api_types::words::{NodeWord, Place};
-    use serde_json::json;
-    use shared::options::{well_known_cities, well_known_name};
-    use utoipa::openapi::{RefOr, Schema};
-
-    use super::*;
-
-    #[test]
-    fn schema_enums_equal_the_names_of_the_cluster() {
-        let words =
-            |schema: RefOr<Schema>| serde_json::to_value(schema).expect("JSON")["enum"].clone();
-        let cities: Vec<String> = well_known_cities().iter().map(ToString::to_string).collect();
-        let with = |word: &str, first: bool| {
-            let (before, after) = if first { (Some(word), None) } else { (None, Some(word)) };
-            json!(
-                before
-                    .into_iter()
-                    .chain(cities.iter().map(String::as_str))
-                    .chain(after)
-                    .collect::<Vec<_>>()
-            )
-        };
-        assert_eq!(words(CityWord::schema()), json!(cities));
-        assert_eq!(words(Place::schema()), with("home", true));
-        assert_eq!(words(NodeWord::schema()), with(well_known_name("dispatch").as_str(), false));
-    }
-}

@@ -24,6 +24,7 @@ use crate::text::title;
 use crate::web::error::{Problem, Refusal};
 use crate::web::extract::accept;
 use crate::web::extract::parameters::{CityPath, HeroPath};
+use crate::web::founding;
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::{index, me};
@@ -144,6 +145,33 @@ pub(crate) async fn rebuild(
         Err(problem) => Err(problem),
     };
     // The card of the city shows the result.
+    answer(&state, &form.headers, None, outcome.map(|()| CommandResult::default())).await
+}
+
+/// `POST /cities`
+pub(crate) async fn found(State(state): State<AppState>, form: FormRequest) -> Response {
+    let request = form.fields().and_then(|fields| {
+        let name = fields.get("name").unwrap_or_default().trim();
+        Ok((founding::name(name)?, form.key()?))
+    });
+    let outcome = match request {
+        Ok((city, key)) => founding::found(&state.dispatch, &state.launcher, city, key).await,
+        Err(problem) => Err(problem),
+    };
+    // Its card appears once it is a member.
+    answer(&state, &form.headers, None, outcome.map(|()| CommandResult::default())).await
+}
+
+/// `POST /cities/{city}/remove`
+pub(crate) async fn remove(
+    State(state): State<AppState>,
+    city: Result<CityPath, Problem>,
+    form: FormRequest,
+) -> Response {
+    let outcome = match city.and_then(|CityPath(city)| Ok((city, form.key()?))) {
+        Ok((city, key)) => founding::remove(&state.dispatch, city, key).await,
+        Err(problem) => Err(problem),
+    };
     answer(&state, &form.headers, None, outcome.map(|()| CommandResult::default())).await
 }
 

@@ -15,7 +15,6 @@ use crate::web::error::{Problem, Refusal};
 use crate::web::live::snapshot::Snapshot;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::me;
-use crate::web::render::fault_forms::FaultForms;
 use crate::web::render::heroes::{self, RowCache};
 use crate::web::render::html::html;
 use crate::web::render::page::{self, Notice, Surroundings};
@@ -31,10 +30,8 @@ pub(crate) async fn page(
     let raw = raw.unwrap_or_default();
     let query = PageQuery::parse(&raw);
     let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&raw).unwrap_or_default();
-    let city = fields
-        .get("destroyed")
-        .and_then(|name| state.domain.cities().iter().find(|city| city.as_str() == name));
-    let notice = city.map(|city| Notice { text: bomb_report::destroyed(*city), bad: false });
+    let city = fields.get("destroyed").and_then(|name| state.domain.city(name));
+    let notice = city.map(|city| Notice { text: bomb_report::destroyed(city), bad: false });
     // The current view, so that a browser that has just sent a form receives the result.
     let view = state.dispatch.now().await?;
     let snapshot =
@@ -107,7 +104,6 @@ fn document(
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
         epoch: state.broadcaster.epoch(),
-        fault_forms: html(&FaultForms::of(state.domain.cities())),
         notice,
         role: state.guard.access.tokens.are_required().then_some(role),
         unsafe_for: state.unsafe_for.as_deref(),

@@ -7,7 +7,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::status;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
-use crate::web::launcher::LauncherClient;
+use crate::web::launcher::{LauncherClient, is_further};
 use crate::web::render::at_risk;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{age, clock, early_stamps};
@@ -52,6 +52,8 @@ pub(crate) struct CityCard {
     pub(crate) fingerprint: String,
     /// The heroes that a bomb would destroy, because no other node holds them. May be empty.
     pub(crate) at_stake: String,
+    /// It was founded, and can be removed.
+    pub(crate) is_further: bool,
     /// The way to start it again, if its process has stopped. A stopped city cannot be bombed.
     pub(crate) rebuild: Option<Rebuild>,
 }
@@ -160,6 +162,7 @@ fn city_card(
         } else {
             city.fingerprint.to_string().chars().take(8).collect()
         },
+        is_further: is_further(city.name),
         at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
         rebuild: (city.status == NodeStatus::Down).then(|| match launcher.by_hand(city.name) {
             None => Rebuild::Button,

@@ -1,5 +1,4 @@
-//! The forms that inject faults and play scenarios. They depend only on the names of the cities, so
-//! they are rendered once with the document and are not a fragment.
+//! The forms that inject faults and play scenarios. They depend only on the names of the cities.
 
 use askama::Template;
 

@@ -4,6 +4,8 @@ use askama::Template;
 
 use node_api::access::tokens::Role;
 
+use gossip::NodeName;
+
 use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::text::title;
@@ -13,6 +15,7 @@ use crate::web::page_query::PageQuery;
 use crate::web::render::at_risk::BombReportPanel;
 use crate::web::render::cluster::ClusterPanel;
 use crate::web::render::events::EventsPanel;
+use crate::web::render::fault_forms::FaultForms;
 use crate::web::render::faults::FaultsPanel;
 use crate::web::render::forecast_curve::Predicted;
 use crate::web::render::gossip::GossipPanel;
@@ -40,6 +43,8 @@ pub(crate) fn shared(
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
     fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
     fragments.panel(number, "faults", html(&FaultsPanel::of(view, playing)));
+    let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
+    fragments.panel(number, "fault-forms", html(&FaultForms::of(&cities)));
     fragments.panel(number, "events", html(&EventsPanel::of(view)));
     fragments.panel(number, "map", html(&Topology::of(view)));
     fragments.panel(number, "bomb-reports", html(&BombReportPanel::of(view)));
@@ -108,8 +113,6 @@ struct Page<'a> {
     query: &'a str,
     /// The parameters that a search preserves.
     kept: Vec<(&'static str, String)>,
-    /// The rendered forms that inject faults.
-    fault_forms: String,
     /// The result of a command that was sent without JavaScript.
     notice: Option<Notice>,
     /// The role, if tokens are configured. The page of a viewer contains all buttons and hides them
@@ -136,7 +139,6 @@ pub(crate) struct Notice {
 /// The parts of the page that are neither fragments nor derived from the query.
 pub(crate) struct Surroundings<'a> {
     pub(crate) epoch: &'a str,
-    pub(crate) fault_forms: String,
     pub(crate) notice: Option<Notice>,
     pub(crate) role: Option<Role>,
     pub(crate) unsafe_for: Option<&'a str>,
@@ -179,7 +181,6 @@ pub(crate) fn document(
         me: surroundings.me,
         query: &query.search,
         kept: query.kept_parameters(),
-        fault_forms: surroundings.fault_forms,
         notice: surroundings.notice,
         role: surroundings.role,
         unsafe_for: surroundings.unsafe_for,

@@ -3,7 +3,6 @@
 mod allowed_origins;
 mod forms;
 mod hosts;
-mod nodes;
 mod sign_in;
 mod static_files;
 
@@ -108,7 +107,6 @@ impl Site {
         let (cluster, _types) = Cluster::new(name("dispatch"), handle.commands());
         let settings = Settings {
             cities: THREE.map(name).to_vec(),
-            addresses: [(name("gotham"), "127.0.0.1:4901".to_owned())].into(),
             guard: Guard::new(access),
             services: Services::new(&cluster),
             cluster,

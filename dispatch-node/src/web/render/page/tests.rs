@@ -9,8 +9,7 @@ use crate::model::node_state::NodeState;
 use crate::model::node_state::NodeStatus;
 use crate::model::status::ClusterStatus;
 use crate::web::error::{Problem, Refusal};
-use crate::web::render::fault_forms::FaultForms;
-use gossip::NodeName;
+
 use gossip::fault::FaultKind;
 use shared::Entry;
 
@@ -27,15 +26,7 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
         );
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
-    let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let surroundings = Surroundings {
-        epoch: "e",
-        fault_forms: html(&FaultForms::of(&cities)),
-        notice,
-        role: None,
-        unsafe_for: None,
-        me: "",
-    };
+    let surroundings = Surroundings { epoch: "e", notice, role: None, unsafe_for: None, me: "" };
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
