@@ -15,7 +15,7 @@ use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 11;
+pub const PROTOCOL_VERSION: u16 = 12;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.

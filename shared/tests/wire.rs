@@ -33,12 +33,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_11_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 11);
+fn version_12_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 12);
     assert_eq!(
         hex(&hello().encode()),
         format!(
-            "534843310b000973757065726865726f06676f7468616d01a1fb4fc3050000000000000000000001{}",
+            "534843310c000973757065726865726f06676f7468616d01a1fb4fc3050000000000000000000001{}",
             "07".repeat(32)
         )
     );

@@ -190,6 +190,15 @@ impl Cluster {
         self.members.list()
     }
 
+    /// Forgets a member that will not return, so that nothing waits for it any more. If it is running, it
+    /// ends; what only it has is lost. A process of that name that starts later becomes a member again.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn forget(&self, member: NodeName) -> Result<(), AskError> {
+        self.ask(Request::Forget { member }).await.map(drop)
+    }
+
     /// Returns a reader of the changes of the members' states. Its first result has all members.
     #[must_use]
     pub fn membership(&self) -> Membership {

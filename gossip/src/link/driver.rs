@@ -303,6 +303,10 @@ where
         self.dialers.dial(self.tasks, &addresses);
         let known = Known { addresses: &addresses, controller: self.cluster.controller };
         self.members.update(self.links.roster(), &known, now.wall);
+        // A new member may have been linked before it was one.
+        for linked in self.links.roster().peers().filter_map(|peer| self.links.peer(peer)) {
+            self.members.link_up(linked, now.wall);
+        }
     }
 
     /// Sends the delayed frames that are due.

@@ -29,6 +29,8 @@
 //! Invariants: a closed incarnation is never reopened; the horizon contains its last stamp while it
 //! is among the newest `CLOSED_KEPT` of its node.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Hlc, Stamp};
 use crate::crdt::entry::Entry;
 use crate::crdt::horizon::Horizon;
@@ -48,7 +50,7 @@ const CLOSED_KEPT: usize = 16;
 pub(super) const OBITUARY: Hlc = Hlc { wall: UnixMillis(0), logical: 0 };
 
 /// The reason why a member cannot be forgotten. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ForgetError {
     /// A node cannot forget itself.
     #[error("a node cannot forget itself")]

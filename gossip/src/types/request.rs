@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
-use crate::id::Origin;
+use crate::id::{NodeName, Origin};
 use crate::payload::Payload;
-use crate::replica::Replica;
+use crate::replica::{ForgetError, Replica, WriteError};
 use crate::time::Now;
 use crate::types::counter::{self, Counter, CounterError};
 use crate::types::names::{self, NameError, Registration};
@@ -39,6 +39,8 @@ pub enum Request {
     Release { name: String },
     /// See [`addresses::advertise`].
     Advertise { address: String },
+    /// See [`Replica::forget`].
+    Forget { member: NodeName },
 }
 
 /// The result of a [`Request`].
@@ -64,6 +66,8 @@ pub enum Done {
     Released,
     /// The address was written.
     Advertised,
+    /// The member was forgotten.
+    Forgotten,
 }
 
 /// The reason why a [`Request`] was refused. Nothing was changed.
@@ -81,6 +85,9 @@ pub enum RequestError {
     /// A name was not registered or released.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A member was not forgotten.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
 }
 
 impl RequestError {
@@ -92,7 +99,8 @@ impl RequestError {
             | Self::Counter(CounterError::Refused(error))
             | Self::Room(RoomError::Refused(error))
             | Self::Name(NameError::Refused(error)) => Some(*error),
-            Self::Counter(_) | Self::Room(_) | Self::Name(_) => None,
+            Self::Forget(ForgetError::Joining) => Some(WriteError::Joining.into()),
+            Self::Counter(_) | Self::Room(_) | Self::Name(_) | Self::Forget(_) => None,
         }
     }
 }
@@ -148,6 +156,10 @@ impl Request {
             Self::Advertise { address } => {
                 addresses::advertise(replica, now, &address)?;
                 Done::Advertised
+            }
+            Self::Forget { member } => {
+                replica.forget(now, member)?;
+                Done::Forgotten
             }
         })
     }

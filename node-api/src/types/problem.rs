@@ -65,6 +65,8 @@ pub fn refused(refusal: &RequestError) -> Problem {
         RequestError::Counter(_)
         | RequestError::Room(RoomError::Refused(_))
         | RequestError::Name(NameError::Refused(_))
+        // No call of the API forgets a member in this way.
+        | RequestError::Forget(_)
         | RequestError::Type(_) => Problem::not_allowed("out_of_range", detail),
     }
 }
