@@ -45,6 +45,7 @@ use crate::request::{Command, Operation, RequestError, Ticket};
 
 pub use event::Event;
 pub use heroes::CREATED;
+pub use roster::CITIES_MAX;
 
 use alarms::Alarms;
 use fault_control::FaultControl;

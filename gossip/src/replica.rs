@@ -100,7 +100,7 @@ pub struct Replica<V: Payload> {
     joined: bool,
     /// The number of times that the members may have changed.
     roster_changes: u64,
-    /// The first joined member of which a round was merged.
+    /// The first joined member of which a round was merged, before this incarnation has joined.
     caught_up: Option<Origin>,
     join_at: Duration,
     /// Before this incarnation has joined: the linked members that may have joined, because they
@@ -344,6 +344,11 @@ impl<V: Payload> Replica<V> {
     pub fn link_down(&mut self, via: NodeName) {
         // `present` and the proofs stay: a lost link does not end the peer's incarnation.
         self.undecided.remove(&via);
+        if !self.knows(via) {
+            // It has not announced itself, so nothing waits for it.
+            self.present.remove(&via);
+            self.proofs.remove(&via);
+        }
         self.pulls.retain(|_, pull| pull.via != via);
         self.serves.retain(|_, serve| serve.via != via);
     }

@@ -13,6 +13,7 @@ use crate::fault::{Control, HEAL_AFTER};
 use crate::id::{Incarnation, NodeName, Origin};
 use crate::message::{Application, Frame, Message as _};
 use crate::protocol::{Envelope, Step};
+use crate::types::addresses::is_address;
 
 /// The version of the protocol, except for the first six bytes of a hello.
 pub const PROTOCOL_VERSION: u16 = 12;
@@ -35,6 +36,8 @@ pub struct Hello {
     pub node: Origin,
     /// True once this incarnation has joined the cluster.
     pub joined: bool,
+    /// The address at which others reach the node, as HOST:PORT, if it is a further one.
+    pub advertised: Option<String>,
     /// Random bytes, used once, which bind a proof to this connection.
     pub nonce: Nonce,
 }
@@ -90,7 +93,12 @@ impl Hello {
         if theirs != PROTOCOL_VERSION {
             return Err(WireError::Version { theirs });
         }
-        whole(rest)
+        let hello: Self = whole(rest)?;
+        if hello.advertised.as_deref().is_none_or(is_address) {
+            Ok(hello)
+        } else {
+            Err(WireError::Malformed("the advertised address is not HOST:PORT".to_owned()))
+        }
     }
 }
 
@@ -201,7 +209,8 @@ mod tests {
         let incarnation = Incarnation::at(1_795_217_670_917);
         let node = Origin { node: "gotham".parse().unwrap(), incarnation };
         let cluster = "superhero".parse().unwrap();
-        Hello { cluster, node, joined: true, nonce: [7; 32] }
+        let advertised = Some("127.0.0.1:4904".to_owned());
+        Hello { cluster, node, joined: true, advertised, nonce: [7; 32] }
     }
 
     #[test]

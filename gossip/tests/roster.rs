@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use gossip::NodeName;
-use gossip::link::{AskError, Cluster};
-use gossip::link::{Builder, MemberState, RunningNode, Secret};
+
+use gossip::link::{AskError, Builder, Cluster, MemberState, NodeEnd, RunningNode, Secret};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -72,17 +72,25 @@ async fn further_nodes_join_find_each_other_and_are_forgotten() {
     let d = further("d", &addresses).await;
     timeout(LIMIT, d.joined()).await.expect("it joins");
     d.cluster().counter("visits").add(3).await.expect("a member writes");
-    // It knows the address of d from the members only.
-    let e = further("e", &addresses).await;
+    // Two at once: each needs the other, and learns its address from the members only.
+    let (e, f) = (further("e", &addresses).await, further("f", &addresses).await);
     timeout(LIMIT, e.joined()).await.expect("it joins");
-    for cluster in nodes.iter().map(RunningNode::cluster).chain([d.cluster(), e.cluster()]) {
-        sees(cluster, &["a", "b", "c", "d", "e"]).await;
+    timeout(LIMIT, f.joined()).await.expect("it joins");
+    for cluster in
+        nodes.iter().map(RunningNode::cluster).chain([d.cluster(), e.cluster(), f.cluster()])
+    {
+        sees(cluster, &["a", "b", "c", "d", "e", "f"]).await;
     }
     let a = nodes[0].cluster();
     assert!(matches!(a.forget(name("x")).await, Err(AskError::Refused(_))));
     e.stop().await;
     a.forget(name("e")).await.expect("a member may forget another one");
+    // One that runs halts, although others have dialled it, and may start again.
+    a.forget(name("f")).await.expect("a member may forget another one");
+    assert_eq!(timeout(LIMIT, f.ended()).await.expect("it halts"), NodeEnd::Failed);
     for cluster in nodes.iter().map(RunningNode::cluster).chain([d.cluster()]) {
         sees(cluster, &["a", "b", "c", "d"]).await;
     }
+    let again = further("f", &addresses).await;
+    timeout(LIMIT, again.joined()).await.expect("it joins again");
 }

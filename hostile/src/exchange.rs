@@ -107,6 +107,7 @@ pub fn hello() -> Hello {
         cluster: "superhero".parse().expect("a valid name"),
         node,
         joined: true,
+        advertised: None,
         nonce: [7; 32],
     }
 }

@@ -131,12 +131,13 @@ impl Children {
             return Err(Refusal::TooMany);
         }
         let node = Node::founded(name, self.free_port().await?);
-        self.founded.insert(name, node);
         if let Some(file) = self.layout.missing_file(node) {
             let reason = format!("{name} needs a certificate: {} is missing", file.display());
             return Err(Refusal::Failed(reason));
         }
-        self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
+        self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))?;
+        self.founded.insert(name, node);
+        Ok(())
     }
 
     /// Returns the node of this name.

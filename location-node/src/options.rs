@@ -78,7 +78,12 @@ const ANY_PORT: &str = "127.0.0.1:0";
 
 fn city_name(text: &str) -> Result<NodeName, String> {
     match text.parse::<NodeName>() {
-        Ok(name) if name.as_str() == DISPATCH => Err(format!("{DISPATCH} is not a city")),
+        Ok(name) if [DISPATCH, "home"].contains(&name.as_str()) => {
+            Err(format!("{name} is not a city"))
+        }
+        Ok(name) if !name.as_str().starts_with(|first: char| first.is_ascii_lowercase()) => {
+            Err("the name of a city begins with a letter".to_owned())
+        }
         Ok(name) => Ok(name),
         Err(error) => Err(error.to_string()),
     }

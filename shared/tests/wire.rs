@@ -22,6 +22,7 @@ fn hello() -> Hello {
             incarnation: Incarnation::at(1_795_217_670_917),
         },
         joined: true,
+        advertised: None,
         nonce: [7; 32],
     }
 }
@@ -38,7 +39,7 @@ fn version_12_has_these_bytes() {
     assert_eq!(
         hex(&hello().encode()),
         format!(
-            "534843310c000973757065726865726f06676f7468616d01a1fb4fc3050000000000000000000001{}",
+            "534843310c000973757065726865726f06676f7468616d01a1fb4fc305000000000000000000000100{}",
             "07".repeat(32)
         )
     );

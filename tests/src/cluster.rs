@@ -42,6 +42,15 @@ pub struct Options {
     pub certificates: Option<Arc<Certificates>>,
 }
 
+impl Options {
+    /// Returns the options of a cluster in which no further node becomes a member.
+    #[must_use]
+    pub fn closed() -> Self {
+        let environment = vec![("SUPERHERO_MAX_MEMBERS", "0".to_owned())];
+        Self { environment, ..Self::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

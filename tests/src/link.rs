@@ -318,6 +318,7 @@ pub fn hello(name: &str, incarnation: u64) -> Vec<u8> {
         cluster: CLUSTER.parse().expect("a valid name"),
         node,
         joined: false,
+        advertised: None,
         nonce: rand::random(),
     }
     .encode()

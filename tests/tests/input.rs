@@ -15,7 +15,7 @@ use shared::Frame;
 
 /// Starts a cluster with heroes that must not be lost.
 fn cluster() -> (Cluster, Heroes) {
-    let cluster = Cluster::start(Options::default());
+    let cluster = Cluster::start(Options::closed());
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(5));
     cluster.wait_until_held(&heroes, &CITIES);

@@ -364,7 +364,11 @@ fn observation(me: Origin, since: u64, head: u64) -> Frame {
 /// Carries out the attacks on a node, one after the other, and checks after each that nothing was
 /// lost, and that a new hero still reaches the other nodes.
 fn assert_withstood(node: &str, attacks: &[Attack]) {
-    let mut cluster = Cluster::start(Options::default());
+    assert_withstood_by(Options::default(), node, attacks);
+}
+
+fn assert_withstood_by(options: Options, node: &str, attacks: &[Attack]) {
+    let mut cluster = Cluster::start(options);
     let mut heroes = Heroes::default();
     heroes.created(cluster.api.create(40));
     cluster.wait_until_held(&heroes, &["gotham", "metropolis", "capitol"]);
@@ -391,12 +395,21 @@ fn assert_withstood(node: &str, attacks: &[Attack]) {
 
 #[test]
 fn rounds_with_impossible_origins_change_nothing() {
-    assert_withstood("gotham", IMPOSSIBLE_ROUNDS);
+    assert_withstood_by(Options::closed(), "gotham", IMPOSSIBLE_ROUNDS);
+}
+
+/// Where further nodes may become members, too.
+#[test]
+fn floods_of_invented_names_change_nothing() {
+    let is_flood = |(name, _): &&Attack| name.contains("slots of") || name.contains("obituaries");
+    let floods: Vec<Attack> = IMPOSSIBLE_ROUNDS.iter().filter(is_flood).copied().collect();
+    assert_eq!(floods.len(), 3);
+    assert_withstood("gotham", &floods);
 }
 
 #[test]
 fn rounds_with_impossible_origins_change_nothing_at_dispatch() {
-    assert_withstood("dispatch", IMPOSSIBLE_ROUNDS);
+    assert_withstood_by(Options::closed(), "dispatch", IMPOSSIBLE_ROUNDS);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Starts a cluster, and causes every kind of event that is counted.
 fn start_with_activity() -> Cluster {
-    let cluster = Cluster::start(Options::default());
+    let cluster = Cluster::start(Options::closed());
     let ids = cluster.api.create(5);
     cluster.wait_converged();
     cluster.api.assign(&ids[0], "gotham").expect(200);
@@ -216,7 +216,7 @@ fn heroes_rounds_and_frames_are_counted() {
 
 #[test]
 fn refused_peers_are_counted_by_reason() {
-    let cluster = Cluster::start(Options::default());
+    let cluster = Cluster::start(Options::closed());
     let count = |reason| {
         cluster.metrics("metropolis").sum("superhero_peers_refused_total", &[("reason", reason)])
     };

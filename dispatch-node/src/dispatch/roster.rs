@@ -8,15 +8,19 @@ use gossip::{NodeName, Now, replica};
 use super::Dispatch;
 use crate::event_log::EventKind;
 
+/// The maximum number of cities that dispatch observes, and that a page shows.
+pub const CITIES_MAX: usize = 32;
+
 impl Dispatch {
-    /// Observes the members that there are now.
+    /// Observes the members that there are now, up to the limit.
     pub(super) fn observe_members(&mut self, now: Now) {
         let me = self.me();
         let members = self.replica.members();
         let further = members.into_iter().filter(|member| *member != me);
         let further: Vec<NodeName> =
             further.filter(|member| !self.configured.contains(member)).collect();
-        let names: Vec<NodeName> = self.configured.iter().copied().chain(further).collect();
+        let names = self.configured.iter().copied().chain(further);
+        let names: Vec<NodeName> = names.take(CITIES_MAX).collect();
         let Some(columns) = self.observer.arrange(&names) else { return };
         self.refresh.add(self.comparison.arrange(&columns));
         for (name, _) in names.iter().zip(&columns).filter(|(_, column)| column.is_none()) {
@@ -28,6 +32,8 @@ impl Dispatch {
             }
         }
         self.holdings_changed(now);
+        // At once: the names of cities in requests are those of the published view.
+        self.push_view(now);
     }
 
     /// Observes the members anew if this event of the replica adds or removes one, and logs it.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use gossip::NodeName;
 use shared::well_known::DISPATCH;
 
+use crate::dispatch::CITIES_MAX;
 use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
@@ -18,10 +19,11 @@ use crate::request::{Forget, Kill, Log, Stop};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, shortened};
 use crate::web::idempotency::Change;
-use crate::web::launcher::{self, LauncherClient};
+use crate::web::launcher::{self, LauncherClient, is_further};
 
-/// The maximum number of cities that a page shows.
-const CITIES_MAX: usize = 32;
+/// The style sheets of the page.
+const STYLES: [&str; 2] =
+    [include_str!("../../../static/style.css"), include_str!("../../../static/inspector.css")];
 /// The time in which a city must have stopped. Shorter than a browser waits for its command.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The interval between two looks at whether it has stopped.
@@ -45,9 +47,19 @@ pub(crate) fn name(text: &str) -> Result<NodeName, Problem> {
         Ok(name) if !name.as_str().starts_with(|first: char| first.is_ascii_lowercase()) => {
             Err(refused("it must begin with a letter"))
         }
+        // Names are classes of elements of the page.
+        Ok(name) if is_further(name) && STYLES.iter().any(|style| has_class(style, name)) => {
+            Err(refused("the name has another meaning on the page"))
+        }
         Ok(name) => Ok(name),
         Err(error) => Err(refused(&error.to_string())),
     }
+}
+
+/// Returns whether a style sheet has rules for a class of this name.
+fn has_class(style: &str, name: NodeName) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    style.split(&format!(".{name}")).skip(1).any(|rest| !rest.starts_with(is_part))
 }
 
 /// Starts the process of a further city, unless the idempotency key was used for that before. The city
@@ -140,7 +152,9 @@ mod tests {
     #[test]
     fn names_with_another_meaning_and_malformed_ones_are_refused() {
         assert_eq!(name("star-city").map(|name| name.to_string()), Ok("star-city".to_owned()));
-        for text in ["dispatch", "home", "", "Star City", "-", &"x".repeat(10_000)] {
+        for text in
+            ["dispatch", "home", "refusal", "card", "", "Star City", "-", &"x".repeat(10_000)]
+        {
             let problem = name(text).expect_err(text);
             assert_eq!(problem.code, "invalid_city_name", "{text:?}");
             assert!(problem.detail.len() < 300, "{}", problem.detail);

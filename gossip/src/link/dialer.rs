@@ -10,9 +10,9 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug, warn};
 
@@ -46,8 +46,9 @@ pub(super) struct Dialers<A: Application> {
     reports: Reports<A>,
     linked: watch::Receiver<BTreeSet<NodeName>>,
     frozen: watch::Receiver<bool>,
-    /// The addresses that are dialled, and the tasks. They end with their driver.
-    running: BTreeMap<NodeName, (String, AbortHandle)>,
+    /// The addresses that are dialled, each with the signal that ends its dialer. All end with their
+    /// driver.
+    running: BTreeMap<NodeName, (String, DropGuard)>,
 }
 
 impl<A: Application> Dialers<A> {
@@ -67,7 +68,7 @@ impl<A: Application> Dialers<A> {
             if self.running.get(peer).is_some_and(|(dialled, _)| dialled == address) {
                 continue;
             }
-            self.end(*peer);
+            let ended = CancellationToken::new();
             let dialer = Dialer {
                 peer: *peer,
                 address: address.clone(),
@@ -75,23 +76,16 @@ impl<A: Application> Dialers<A> {
                 tls: self.tls.clone(),
                 reports: self.reports.clone(),
             };
-            let dialing = keep_dialing(dialer, self.linked.clone());
-            let dialing = freezable(self.frozen.clone(), dialing).in_current_span();
-            self.running.insert(*peer, (address.clone(), tasks.spawn(dialing).abort_handle()));
+            let dialing = keep_dialing(dialer, self.linked.clone(), ended.clone());
+            tasks.spawn(freezable(self.frozen.clone(), dialing).in_current_span());
+            self.running.insert(*peer, (address.clone(), ended.drop_guard()));
         }
     }
 
-    /// Ends the dialers of the peers that are not wanted any more, and with them the links that they
-    /// have made.
+    /// Ends the dialers of the peers that are not wanted any more. A link that one has made stays: over
+    /// it, the peer learns that it was forgotten.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(NodeName) -> bool) {
-        let others = self.running.keys().copied().filter(|peer| !is_wanted(*peer));
-        others.collect::<Vec<_>>().into_iter().for_each(|peer| self.end(peer));
-    }
-
-    fn end(&mut self, peer: NodeName) {
-        if let Some((_, task)) = self.running.remove(&peer) {
-            task.abort();
-        }
+        self.running.retain(|peer, _| is_wanted(*peer));
     }
 }
 
@@ -105,14 +99,24 @@ struct Dialer<A: Application> {
     reports: Reports<A>,
 }
 
-/// Dials whenever the peer is not in `linked`, until the driver ends.
+/// Dials whenever the peer is not in `linked`, until the driver ends, or, between two links, until
+/// `ended` is cancelled.
 async fn keep_dialing<A: Application>(
     dialer: Dialer<A>,
     mut linked: watch::Receiver<BTreeSet<NodeName>>,
+    ended: CancellationToken,
 ) {
     let (me, peer, events) = (dialer.identity.me.node, dialer.peer, &dialer.reports.events);
     let mut retry = Retry { pause: BACKOFF_MIN, logged: LogLimit::default() };
-    while linked.wait_for(|linked| !linked.contains(&peer)).await.is_ok() {
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            unlinked = linked.wait_for(|linked| !linked.contains(&peer)) => {
+                if unlinked.is_err() {
+                    return;
+                }
+            }
+        }
         // Both ends may dial, and one link is enough. The lesser name dials at once, the greater
         // one only if no link was made in time.
         if me > peer {
@@ -152,6 +156,7 @@ async fn keep_dialing<A: Application>(
         retry.pause = (retry.pause * 2).min(BACKOFF_MAX);
         tokio::select! {
             () = events.closed() => return,
+            () = ended.cancelled() => return,
             () = sleep(pause) => {}
         }
     }

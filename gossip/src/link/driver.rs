@@ -108,10 +108,11 @@ struct Driver<'a, M: Machine, F, H> {
     me: Origin,
     cluster: &'a ClusterConfig,
     dialers: Dialers<M::App>,
-    /// The changes of the replica's roster and map up to which the roster here is current.
-    roster_seen: Option<(u64, u64)>,
-    /// True once the address of this incarnation was written.
-    is_advertised: bool,
+    /// The changes of the replica's roster, and of its map, up to which the roster here is current.
+    seen: Option<(u64, u64)>,
+    /// The addresses of further nodes in the map, and those that this incarnation has written.
+    written_addresses: BTreeMap<NodeName, String>,
+    advertised: BTreeMap<NodeName, String>,
     clock: &'a SystemClock,
     stop: &'a CancellationToken,
     tasks: &'a TaskTracker,
@@ -217,7 +218,14 @@ where
             members,
         } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
-        let identity = Identity { cluster: cluster.name, me, secret, joined, frame_bytes_max };
+        let identity = Identity {
+            cluster: cluster.name,
+            me,
+            secret,
+            joined,
+            advertised: cluster.advertised.clone(),
+            frame_bytes_max,
+        };
         let links = Links::new(me, cluster.roster.clone(), Arc::clone(&telemetry));
         let reports = Reports { events, telemetry, progress };
         let mut dialers = Dialers::new(
@@ -248,8 +256,9 @@ where
             me,
             cluster,
             dialers,
-            roster_seen: None,
-            is_advertised: false,
+            seen: None,
+            written_addresses: BTreeMap::new(),
+            advertised: BTreeMap::new(),
             clock,
             stop,
             tasks,
@@ -269,32 +278,26 @@ where
         (driver, finished)
     }
 
-    /// Takes over the members that the replica knows, and dials those with a known address. Writes
-    /// the address of this node, once it may write.
+    /// Takes over the members that the replica knows, and dials those with a known address. Writes the
+    /// addresses of this node and of linked ones, once it may write.
     fn update_roster(&mut self) {
         let now = self.clock.now();
-        if let Some(address) = self.cluster.advertised.as_ref()
-            && !self.is_advertised
-            && self.machine.replica().joined()
-        {
-            self.is_advertised = true;
-            let request = Request::Advertise { address: address.clone() };
-            // Without room for the record, others reach this node only if they know its address.
-            let asked = Asked { ticket: u64::MAX, request };
-            self.machine.handle(now, Input::Command(asked.into()));
-        }
         let replica = self.machine.replica();
         let changes = (replica.roster_changes(), replica.map().changes());
-        if self.roster_seen.replace(changes) == Some(changes) {
+        let seen = self.seen.replace(changes);
+        if seen == Some(changes) {
+            return;
+        }
+        // Most writes change no address, and there are few.
+        let written = addresses::list(replica.map().records());
+        let before = std::mem::replace(&mut self.written_addresses, written);
+        if seen.is_some_and(|(roster, _)| roster == changes.0) && before == self.written_addresses {
             return;
         }
         let roster = self.links.roster_mut();
         roster.update(replica.members(), replica.names(), replica.has_room());
-        let further = addresses::list(replica.map().records());
-        let further = further
-            .into_iter()
-            .filter(|(name, _)| roster.members().contains(name) && *name != self.me.node);
-        let mut addresses: BTreeMap<NodeName, String> = further.collect();
+        let mut addresses = self.written_addresses.clone();
+        addresses.retain(|name, _| roster.members().contains(name) && *name != self.me.node);
         addresses.extend(self.cluster.addresses.clone());
         // One without an address is kept, too: it may just be between two incarnations.
         self.dialers.retain(|peer| {
@@ -306,6 +309,38 @@ where
         // A new member may have been linked before it was one.
         for linked in self.links.roster().peers().filter_map(|peer| self.links.peer(peer)) {
             self.members.link_up(linked, now.wall);
+            self.reports.telemetry.link_changed(linked.node, None);
+        }
+        if self.machine.replica().joined() {
+            self.advertise(now);
+        }
+    }
+
+    /// Writes the addresses that are missing in the map: those that linked members advertise, and that
+    /// of this node. Nodes that have not joined cannot write theirs, and need those of each other.
+    fn advertise(&mut self, now: Now) {
+        let own = self.cluster.advertised.as_deref().map(|address| (self.me.node, address));
+        let members = self.links.roster().members();
+        let missing: Vec<(NodeName, String)> = self
+            .links
+            .advertised()
+            .chain(own)
+            .filter(|(node, address)| {
+                // Once: two members may be linked to two processes of a name.
+                let is_known = |known: &BTreeMap<NodeName, String>| {
+                    known.get(node).is_some_and(|known| known == address)
+                };
+                members.contains(node)
+                    && !is_known(&self.written_addresses)
+                    && !is_known(&self.advertised)
+            })
+            .map(|(node, address)| (node, address.to_owned()))
+            .collect();
+        self.advertised.extend(missing.clone());
+        for (node, address) in missing {
+            // Without room for the record, others reach the node only if they know its address.
+            let asked = Asked { ticket: u64::MAX, request: Request::Advertise { node, address } };
+            self.machine.handle(now, Input::Command(asked.into()));
         }
     }
 
@@ -516,13 +551,18 @@ where
             Input::LinkUp { peer, incarnation } => {
                 let linked = Origin { node: *peer, incarnation: *incarnation };
                 self.members.link_up(linked, self.clock.now().wall);
-                self.reports.telemetry.link_changed(*peer, None);
+                // Names of others are no labels of metrics.
+                if self.links.roster().members().contains(peer) {
+                    self.reports.telemetry.link_changed(*peer, None);
+                }
                 if Some(*peer) == self.cluster.controller {
                     self.controls.report_soon();
                 }
             }
             Input::LinkDown { peer, cause } => {
-                self.reports.telemetry.link_changed(*peer, Some(*cause));
+                if self.links.roster().members().contains(peer) {
+                    self.reports.telemetry.link_changed(*peer, Some(*cause));
+                }
                 self.calling.link_down(*peer);
                 self.members.link_down(*peer, *cause, self.clock.now().wall);
             }

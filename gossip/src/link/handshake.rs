@@ -45,6 +45,8 @@ pub(super) struct Identity {
     pub(super) secret: Secret,
     /// True once this incarnation has joined.
     pub(super) joined: watch::Receiver<bool>,
+    /// The address to advertise, if this is a further node.
+    pub(super) advertised: Option<String>,
     /// The size limit of received and sent frames, in bytes.
     pub(super) frame_bytes_max: usize,
 }
@@ -52,8 +54,9 @@ pub(super) struct Identity {
 impl Identity {
     /// Returns an encoded hello with a fresh nonce.
     fn hello(&self) -> Vec<u8> {
-        let Self { cluster, me, ref joined, .. } = *self;
-        Hello { cluster, node: me, joined: *joined.borrow(), nonce: rand::random() }.encode()
+        let Self { cluster, me, ref joined, ref advertised, .. } = *self;
+        let (joined, advertised) = (*joined.borrow(), advertised.clone());
+        Hello { cluster, node: me, joined, advertised, nonce: rand::random() }.encode()
     }
 }
 
@@ -193,6 +196,7 @@ async fn ask_driver<A: Application>(
     let introduced = ConnectionEvent::Introduced {
         peer: peer.node,
         joined: peer.joined,
+        advertised: peer.advertised,
         end,
         address: address.to_owned(),
         decision,

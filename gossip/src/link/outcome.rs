@@ -28,6 +28,8 @@ pub(super) enum ConnectionEvent<A: Application> {
     Introduced {
         peer: Origin,
         joined: bool,
+        /// The address that the peer advertises.
+        advertised: Option<String>,
         end: End,
         address: String,
         decision: oneshot::Sender<Result<Admitted<A>, LinkRefusal>>,

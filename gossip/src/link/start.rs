@@ -214,6 +214,15 @@ impl RunningNode {
         let _ = self.cluster.joined_after(None).await;
     }
 
+    /// Waits until the node has ended by itself: because it failed, or because it was forgotten.
+    ///
+    /// # Panics
+    /// If the node has panicked.
+    pub async fn ended(self) -> NodeEnd {
+        let Self { cluster: _, ended, tasks: _, stop: _stop } = self;
+        ended.await.expect("a supervisor catches panics of its machine")
+    }
+
     /// Stops the node, and waits until it has ended.
     ///
     /// # Panics

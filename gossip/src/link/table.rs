@@ -28,6 +28,8 @@ struct Link<A: Application> {
     peer: Origin,
     dialled_by: NodeName,
     address: String,
+    /// The address that the peer advertises, if it is a further node.
+    advertised: Option<String>,
     outgoing: mpsc::Sender<Frame<A>>,
 }
 
@@ -81,6 +83,11 @@ impl<A: Application> Links<A> {
         &mut self.roster
     }
 
+    /// Iterates over the linked peers that advertise an address.
+    pub(super) fn advertised(&self) -> impl Iterator<Item = (NodeName, &str)> {
+        self.links.iter().filter_map(|(peer, link)| Some((*peer, link.advertised.as_deref()?)))
+    }
+
     /// Takes a link that was dropped here, to report it to the machine.
     pub(super) fn take_lost(&mut self) -> Option<NodeName> {
         self.lost.pop()
@@ -130,9 +137,14 @@ impl<A: Application> Links<A> {
     /// Handles an event of a connection, and returns the resulting inputs of the machine.
     pub(super) fn on_event<C>(&mut self, event: ConnectionEvent<A>) -> Vec<Input<A, C>> {
         match event {
-            ConnectionEvent::Introduced { peer, joined, end, address, decision } => {
+            ConnectionEvent::Introduced { peer, joined, advertised, end, address, decision } => {
                 let (answer, inputs) = match self.admit(peer, joined, end, address) {
-                    Ok((admitted, inputs)) => (Ok(admitted), inputs),
+                    Ok((admitted, inputs)) => {
+                        if let Some(link) = self.links.get_mut(&peer.node) {
+                            link.advertised = advertised;
+                        }
+                        (Ok(admitted), inputs)
+                    }
                     Err(refusal) => (Err(refusal), Vec::new()),
                 };
                 // An error means that the connection has ended. Its closed queue shows this.
@@ -206,7 +218,10 @@ impl<A: Application> Links<A> {
             None => vec![up],
         };
         info!(%peer, %address, "linked");
-        self.links.insert(peer.node, Link { connection, peer, dialled_by, address, outgoing });
+        self.links.insert(
+            peer.node,
+            Link { connection, peer, dialled_by, address, advertised: None, outgoing },
+        );
         self.publish();
         Ok((admitted, inputs))
     }

@@ -84,6 +84,7 @@ impl<V: Payload> Replica<V> {
     pub(super) fn join(&mut self, now: Now, through: Option<Origin>) {
         if !self.joined {
             self.joined = true;
+            self.caught_up = None;
             self.undecided.clear();
             self.stamp(now);
             self.event(Event::Joined { through });

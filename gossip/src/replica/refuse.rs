@@ -16,6 +16,9 @@ use crate::replica::retire::OBITUARY;
 use crate::replica::{Event, Replica, Rule};
 use crate::time::{Now, UnixMillis};
 
+/// The maximum number of open incarnations of all further nodes together, as a multiple of that of one
+/// node.
+const FURTHER_INCARNATIONS: usize = 4;
 /// The maximum number of forgotten nodes in a vector that are not on the roster any more.
 const FORMER_MEMBERS_MAX: usize = 64;
 
@@ -117,8 +120,14 @@ impl<V: Payload> Replica<V> {
             *count += 1;
             *any_new |= is_new(origin);
         }
-        let exceeded = |(_, (count, any_new)): &(NodeName, (usize, bool))| *any_new && *count > max;
-        counts.into_iter().find(exceeded).map(|(node, _)| node)
+        // All further nodes together: there may be many names, and a frame must carry the vector.
+        let of_further = counts.iter().filter(|(node, _)| self.is_further(**node));
+        let of_further: usize = of_further.map(|(_, (count, _))| count).sum();
+        let further_max = FURTHER_INCARNATIONS * max;
+        counts.into_iter().find_map(|(node, (count, any_new))| {
+            let is_too_much = count > max || self.is_further(node) && of_further > further_max;
+            (any_new && is_too_much).then_some(node)
+        })
     }
 
     /// Returns the event for a round whose stamps must not be merged.

@@ -175,7 +175,9 @@ impl<V: Payload> Replica<V> {
     /// Takes the slots of candidates from the vector of one of them. Without those of the others, only
     /// the candidate would know whom it waits for, and no member could forget one that has ended.
     pub(super) fn list_candidates(&mut self, vector: &VersionVector) {
-        let announced = vector.iter().filter(|slot| slot.hlc == ANNOUNCED);
+        let is_announced =
+            |slot: &Stamp| slot.hlc == ANNOUNCED && self.is_further(slot.origin.node);
+        let announced = vector.iter().filter(is_announced);
         let new: Vec<Stamp> = announced.filter(|slot| !self.vector.covers(*slot)).collect();
         if !new.is_empty() {
             self.change_roster(|replica| {

@@ -38,7 +38,7 @@ pub enum Request {
     /// See [`names::release`].
     Release { name: String },
     /// See [`addresses::advertise`].
-    Advertise { address: String },
+    Advertise { node: NodeName, address: String },
     /// See [`Replica::forget`].
     Forget { member: NodeName },
 }
@@ -153,8 +153,8 @@ impl Request {
                 names::release(replica, now, &name)?;
                 Done::Released
             }
-            Self::Advertise { address } => {
-                addresses::advertise(replica, now, &address)?;
+            Self::Advertise { node, address } => {
+                addresses::advertise(replica, now, node, &address)?;
                 Done::Advertised
             }
             Self::Forget { member } => {

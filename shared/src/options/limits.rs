@@ -147,6 +147,15 @@ impl Shares {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
+    /// Maximum number of names of members, those of forgotten ones included; with 0 no city can be founded, and only gotham, metropolis, capitol and dispatch can link
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = link::MEMBERS_MAX,
+        env = "SUPERHERO_MAX_MEMBERS"
+    )]
+    pub max_members: usize,
+
     /// Memory that the node may use, such as 512MiB; default: the limit of its cgroup, or else a quarter of the machine's memory. Limits without a default follow from it
     #[arg(long, value_name = "SIZE", env = "SUPERHERO_MEMORY_MAX")]
     pub memory_max: Option<MemorySize>,
@@ -272,7 +281,7 @@ impl LimitOptions {
     #[must_use]
     pub fn replica(&self, bounds: &Bounds) -> replica::Config {
         replica::Config {
-            members_max: link::MEMBERS_MAX,
+            members_max: self.max_members,
             carriers: [super::well_known_name(crate::well_known::DISPATCH)].into(),
             drift_max: self.max_drift,
             chunk_bytes: self.max_delta_bytes,
