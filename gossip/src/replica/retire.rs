@@ -341,7 +341,7 @@ impl<V: Payload> Replica<V> {
         }
         let keep = |rule| self.keeps(rule);
         let mut proofs = Vec::new();
-        for member in self.counted_members().filter(|member| *member != self.me.node) {
+        for member in self.others() {
             match self.proof_of(member) {
                 Some((_, proof))
                     if keep(Rule::CollectorsCoverProofs) && !self.vector.covers_all(proof) =>

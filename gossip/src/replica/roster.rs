@@ -105,7 +105,7 @@ impl<V: Payload> Replica<V> {
 
     /// Returns whether this incarnation may join once it has caught up with a joined member.
     pub(super) fn is_listed(&self) -> bool {
-        if !self.is_open() || self.config.members.contains(&self.me.node) {
+        if !self.is_further(self.me.node) {
             return true;
         }
         let others_list_it =
@@ -145,7 +145,7 @@ impl<V: Payload> Replica<V> {
     }
 
     /// Iterates over the other members that count.
-    fn others(&self) -> impl Iterator<Item = NodeName> {
+    pub(super) fn others(&self) -> impl Iterator<Item = NodeName> {
         self.counted_members().filter(|member| *member != self.me.node)
     }
 

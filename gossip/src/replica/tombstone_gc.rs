@@ -93,8 +93,7 @@ impl<V: Payload> Replica<V> {
     /// incarnation, and those whose proof covers writes that this replica has not received.
     #[must_use]
     pub fn awaited(&self) -> Vec<NodeName> {
-        let others = self.counted_members().filter(|member| *member != self.me.node);
-        others
+        self.others()
             .filter(|member| {
                 self.proof_of(*member).is_none_or(|(_, proof)| !self.vector.covers_all(proof))
             })
