@@ -58,14 +58,16 @@ impl LauncherClient {
         match self {
             Self::Launcher(_) => None,
             Self::Person { in_vs_code: true } if !is_further(city) => {
-                Some(format!("run its task {} again (or: make {city})", task(city)))
+                Some(format!("run its task {} again (or: {})", task(city), command(city)))
             }
-            Self::Person { .. } if is_further(city) => {
-                Some(format!("run in a terminal: make city NAME={city}"))
-            }
-            Self::Person { .. } => Some(format!("run in a terminal: make {city}")),
+            Self::Person { .. } => Some(format!("run in a terminal: {}", command(city))),
         }
     }
+}
+
+/// Returns the command that starts this city in a terminal.
+fn command(city: NodeName) -> String {
+    if is_further(city) { format!("make city NAME={city}") } else { format!("make {city}") }
 }
 
 /// Returns whether the city has no program of its own.
@@ -121,19 +123,22 @@ async fn start(
             ));
         }
     };
-    match timeout(LAUNCHER_TIMEOUT, request(launcher, "start", city)).await {
-        Ok(Ok(answer)) => {
+    match request(launcher, "start", city).await {
+        Ok(answer) => {
             parse_reply(&answer, city)?;
             let text = format!("{city} was restarted");
             // Without the event, the city was restarted all the same.
             drop(dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await);
             Ok(())
         }
-        Ok(Err(RequestFailure::Connect(error))) => Err(Problem::conflict(
-            "not_ours",
-            format!("the launcher is unreachable ({error}); to restart {city}, run: make {city}"),
-        )),
-        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(Problem::unavailable(
+        Err(RequestFailure::Connect(error)) => {
+            let how = command(city);
+            Err(Problem::conflict(
+                "not_ours",
+                format!("the launcher is unreachable ({error}); to restart {city}, run: {how}"),
+            ))
+        }
+        Err(RequestFailure::Reply) => Err(Problem::unavailable(
             OUTCOME_UNKNOWN,
             format!("the launcher did not answer; whether {city} was restarted is unknown"),
         )),
@@ -146,7 +151,7 @@ async fn start(
 /// `not_ours`: there is no launcher, or it refuses; the detail describes a start by hand.
 /// `outcome_unknown`: the launcher did not reply.
 pub(crate) async fn found(launcher: &LauncherClient, city: NodeName) -> Result<(), Problem> {
-    let by_hand = format!("to start {city}, run in a terminal: make city NAME={city}");
+    let by_hand = format!("to start {city}, run in a terminal: {}", command(city));
     let LauncherClient::Launcher(path) = launcher else {
         let detail = format!("dispatch was not started by a launcher; {by_hand}");
         return Err(Problem::conflict("not_ours", detail));
@@ -155,8 +160,8 @@ pub(crate) async fn found(launcher: &LauncherClient, city: NodeName) -> Result<(
         let detail = format!("the launcher did not answer; whether {city} was started is unknown");
         Problem::unavailable(OUTCOME_UNKNOWN, detail)
     };
-    match timeout(LAUNCHER_TIMEOUT, request(path, "found", city)).await {
-        Ok(Ok(answer)) => {
+    match request(path, "found", city).await {
+        Ok(answer) => {
             let answer = String::from_utf8_lossy(&answer);
             let answer = answer.trim_end();
             if answer == format!("founded {city}") {
@@ -166,11 +171,11 @@ pub(crate) async fn found(launcher: &LauncherClient, city: NodeName) -> Result<(
             let detail = format!("the launcher refused: {why}; nothing was started");
             Err(Problem::conflict("not_ours", detail))
         }
-        Ok(Err(RequestFailure::Connect(error))) => Err(Problem::conflict(
+        Err(RequestFailure::Connect(error)) => Err(Problem::conflict(
             "not_ours",
             format!("the launcher is unreachable ({error}); {by_hand}"),
         )),
-        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(unknown()),
+        Err(RequestFailure::Reply) => Err(unknown()),
     }
 }
 
@@ -181,10 +186,10 @@ pub(crate) async fn found(launcher: &LauncherClient, city: NodeName) -> Result<(
 /// `outcome_unknown`: the launcher did not confirm the end.
 pub(crate) async fn kill(launcher: &LauncherClient, city: NodeName) -> Result<bool, Problem> {
     let LauncherClient::Launcher(launcher) = launcher else { return Ok(false) };
-    match timeout(LAUNCHER_TIMEOUT, request(launcher, "kill", city)).await {
-        Ok(Ok(answer)) => is_killed(&answer, city),
-        Ok(Err(RequestFailure::Connect(_))) => Ok(false),
-        Ok(Err(RequestFailure::Reply)) | Err(_) => Err(kill_unknown(city)),
+    match request(launcher, "kill", city).await {
+        Ok(answer) => is_killed(&answer, city),
+        Err(RequestFailure::Connect(_)) => Ok(false),
+        Err(RequestFailure::Reply) => Err(kill_unknown(city)),
     }
 }
 
@@ -210,12 +215,23 @@ fn kill_unknown(city: NodeName) -> Problem {
 enum RequestFailure {
     /// It is unreachable; nothing was sent.
     Connect(std::io::Error),
-    /// The connection was lost after that.
+    /// The connection was lost after that, or the time is up.
     Reply,
 }
 
-/// Sends one line to the launcher, and reads its reply.
+/// Sends one line to the launcher, and reads its reply, within the time limit.
 async fn request(
+    launcher: &Path,
+    operation: &str,
+    city: NodeName,
+) -> Result<Vec<u8>, RequestFailure> {
+    timeout(LAUNCHER_TIMEOUT, exchange(launcher, operation, city))
+        .await
+        .unwrap_or(Err(RequestFailure::Reply))
+}
+
+/// Sends one line to the launcher, and reads its reply.
+async fn exchange(
     launcher: &Path,
     operation: &str,
     city: NodeName,
@@ -243,7 +259,7 @@ fn parse_reply(answer: &[u8], city: NodeName) -> Result<(), Problem> {
         ),
         Some(why) => Problem::conflict(
             "not_ours",
-            format!("the launcher refused: {why}; to restart {city}, run: make {city}"),
+            format!("the launcher refused: {why}; to restart {city}, run: {}", command(city)),
         ),
         None => Problem::unavailable(
             OUTCOME_UNKNOWN,
@@ -280,6 +296,18 @@ mod tests {
         assert_eq!(by_hand(false), "run in a terminal: make capitol");
         assert_eq!(by_hand(true), "run its task Capitol City again (or: make capitol)");
         assert_eq!(LauncherClient::of(Some("/launcher".into())).by_hand(name("capitol")), None);
+        // A city without a program of its own has no task.
+        for in_vs_code in [false, true] {
+            let further = LauncherClient::Person { in_vs_code }.by_hand(name("star-city"));
+            assert_eq!(further.as_deref(), Some("run in a terminal: make city NAME=star-city"));
+        }
+    }
+
+    #[test]
+    fn refused_start_of_a_further_city_names_the_command_for_it() {
+        let refused = parse_reply(b"refused: the launcher is stopping\n", name("star-city"));
+        let detail = refused.expect_err("refused").detail;
+        assert!(detail.ends_with("run: make city NAME=star-city"), "{detail}");
     }
 
     #[test]
