@@ -59,9 +59,11 @@ impl<V: Payload> Replica<V> {
             self.clock.observe(newest);
         }
         let repairs = full && repairs && self.is_equal_as_far_as_known(&vector);
-        if full && self.misses_collections(&horizon) {
-            self.forget_keys_missing_at(&vector, &horizon, &entries);
-        }
+        let ambiguous = if full && self.misses_collections(&horizon) {
+            self.forget_keys_missing_at(&vector, &horizon, &entries)
+        } else {
+            Vec::new()
+        };
         let is_candidate = self.is_candidate();
         let restored = if full {
             self.drop_orphans(source, &vector, &horizon, is_candidate)
@@ -73,6 +75,7 @@ impl<V: Payload> Replica<V> {
             self.repair(source, &entries);
         }
         let Changes { changed, late, mut orphans } = self.merge(entries, &restored);
+        orphans.extend(ambiguous);
         // Before the vectors are merged: afterwards the incarnations of orphans are closed here
         // too.
         if full {

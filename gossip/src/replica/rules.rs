@@ -101,8 +101,9 @@ pub enum Rule {
     /// A write to a register that its peer has not seen stays, unless a collected deletion may be
     /// later. Otherwise a write that is later than the deletion is lost.
     UnseenWritesToRegistersStay,
-    /// A register that appears with an earlier stamp than a collected deletion is written again.
-    /// Otherwise it is live where its own deletion was collected, and deleted elsewhere.
+    /// A register with an earlier stamp than a collected deletion, which appears at the collector or
+    /// is held by one who hears of the collection, is written again. Otherwise it is live where its own
+    /// deletion was collected, and deleted elsewhere.
     EarlierBirthsAreAdopted,
     /// A full round removes no owned entries. Otherwise it removes what no owner has deleted.
     OwnedEntriesAreKept,

@@ -4,7 +4,8 @@
 //! them too, with one exception: a later write wins over them. After a deletion was collected, the
 //! stamp of an unseen write decides, by the latest collected deletion of any key: a write above it
 //! is later; one below it may be earlier, and is deleted. If the birth of the key is unseen too, the
-//! deletion may have been of another key, so the collector writes the value again, with a new stamp.
+//! deletion may have been of another key, so the value is written again, with a new stamp: by the
+//! collector that receives it, and by the replica that holds it and receives a round of a collector.
 //! (It takes two processes of one name, or clocks that differ by the accepted drift: the proof of
 //! one process stands for the other.)
 //!
@@ -130,15 +131,17 @@ impl<V: Payload> Replica<V> {
     /// not hold: it held each of them once, and has collected a tombstone.
     ///
     /// Tombstones that the source has not seen are kept, since no member has collected them: this
-    /// vector covers them, so the replica must be able to send them.
+    /// vector covers them, so the replica must be able to send them. Returns the registers that the
+    /// source may have deleted, since it does not hold them and has collected a later deletion: this
+    /// replica must write them again.
     pub(super) fn forget_keys_missing_at(
         &mut self,
         vector: &VersionVector,
         horizon: &Horizon,
         held_there: &Chunks<V>,
-    ) {
+    ) -> Vec<Key> {
         if self.map.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut held_there: Vec<Key> = held_there.keys().collect();
         held_there.sort_unstable();
@@ -159,14 +162,26 @@ impl<V: Payload> Replica<V> {
             Kind::Once | Kind::Lasting | Kind::Ephemeral => false,
         };
         let is_held_there = |key: &Key| held_there.binary_search(key).is_ok();
-        let missing = self
-            .map
-            .stamps()
-            .filter(|held| seen_there(held.born) && !stays(held) && !is_held_there(&held.key));
-        let mut missing: Vec<Key> = missing.map(|held| held.key).collect();
+        let is_ambiguous = |held: &Stamps| {
+            held.key.kind() == Kind::Register
+                && !held.is_tombstone
+                && Some(held.stamp.hlc) <= latest_deletion
+                && keep(Rule::EarlierBirthsAreAdopted)
+        };
+        let (mut missing, mut ambiguous) = (Vec::new(), Vec::new());
+        for held in self.map.stamps().filter(|held| !is_held_there(&held.key)) {
+            if seen_there(held.born) {
+                if !stays(&held) {
+                    missing.push(held.key);
+                }
+            } else if is_ambiguous(&held) {
+                ambiguous.push(held.key);
+            }
+        }
         // A deterministic order, since each removal gets a change number.
         missing.sort_unstable();
         missing.into_iter().for_each(|key| self.map.remove(key));
+        ambiguous
     }
 
     /// Writes a new tombstone of this replica over each of these late writes to deleted keys, so

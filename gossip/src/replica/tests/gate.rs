@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
 fn each_broken_rule_fails_its_scenario() {
     use crate::replica::Rule;
 
-    let scenarios: [(Rule, fn()); 43] = [
+    let scenarios: [(Rule, fn()); 44] = [
         (Rule::OriginsNameTheIncarnation, super::stamps::new_incarnation_does_not_claim_old_writes),
         (
             Rule::IncarnationsAreRandom,
@@ -114,6 +114,10 @@ fn each_broken_rule_fails_its_scenario() {
         ),
         (Rule::UnseenWritesToRegistersStay, super::tables::write_after_collected_deletion_is_kept),
         (Rule::EarlierBirthsAreAdopted, super::tables::birth_before_collected_deletion_is_adopted),
+        (
+            Rule::EarlierBirthsAreAdopted,
+            super::tables::held_birth_before_collected_deletion_is_adopted,
+        ),
         (Rule::OwnedEntriesAreKept, super::tables::full_round_keeps_owned_entries),
         (Rule::EphemeralEntriesEnd, super::tables::ephemeral_entries_end_with_their_incarnation),
         (

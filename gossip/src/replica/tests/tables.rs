@@ -252,6 +252,31 @@ pub(super) fn birth_before_collected_deletion_is_adopted() {
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
 }
 
+/// The same two processes of b, but the one that has set the register receives the round.
+#[test]
+pub(super) fn held_birth_before_collected_deletion_is_adopted() {
+    let (mut a, mut b, mut c) = three();
+    let mut other = new_replica("b", 2, at(2_000));
+    pull(at(2_001), &mut c, &mut other);
+    set(&mut other, 2_010, "earlier");
+    set(&mut a, 8_000, "old");
+    unset(&mut a, 9_000);
+    all_pull_all(at(9_100), &mut a, &mut b, &mut c);
+    assert!(!a.map().holds(register()) && c.map().holds(register()));
+    let events = pull(at(9_200), &mut a, &mut other);
+    assert!(events.iter().any(|event| matches!(event, Event::Adopted { .. })), "{events:?}");
+    let shown = other.map().get(register()).unwrap();
+    assert!(shown.stamp.hlc.wall >= at(9_000).wall, "{shown:?}");
+    // c still holds the deletion, and now covers the same as the other process.
+    pull(at(9_300), &mut other, &mut c);
+    assert!(hold_the_same(&other, &c));
+    pull(at(9_301), &mut other, &mut a);
+    assert_eq!(
+        contents([&a, &other, &c], register()),
+        [(); 3].map(|()| Some("earlier".to_owned()))
+    );
+}
+
 /// A full round removes what its source has seen and does not hold, except entries that nobody but
 /// their owner may delete.
 #[test]
