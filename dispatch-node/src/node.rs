@@ -60,6 +60,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let (handle, responder, asks) = DispatchHandle::new(options.web.max_requests);
         let (handle_to_types, types) = Cluster::new(name, handle.commands());
         let log = handle_to_types.topic(EVENTS);
+        let known = Known { cluster: cluster.clone(), members: handle_to_types.clone() };
         let services = Services::new(&handle_to_types);
         let tracker = services.tracker.clone();
         let settings = Settings {
@@ -77,10 +78,17 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
             },
         };
         let router = web::router(handle, settings, stop.clone());
-        let known = cluster.clone();
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
-        let process =
-            Process { name, port, cluster, unsafe_for, intensity, stop, seed: options.node.seed() };
+        let process = Process {
+            name,
+            port,
+            cluster,
+            discovery: options.node.discovery(),
+            unsafe_for,
+            intensity,
+            stop,
+            seed: options.node.seed(),
+        };
         // Each incarnation gets its own seed, derived from the given one.
         let mut seeds = ChaCha8Rng::seed_from_u64(options.node.seed());
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
@@ -105,13 +113,15 @@ fn publish(log: &TopicHandle, tracker: &Tracker, event: &LoggedEvent) {
     let _ = log.post(&event);
 }
 
+/// What is known of the other processes.
+#[derive(Clone)]
+struct Known {
+    cluster: ClusterConfig,
+    members: Cluster,
+}
+
 /// Passes an event of the machine to the web, the metrics or the log.
-fn deliver(
-    event: Event,
-    responder: &Responder,
-    view_metrics: &mut ViewMetrics,
-    cluster: &ClusterConfig,
-) {
+fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, known: &Known) {
     match event {
         Event::Reply { ticket, reply } => responder.reply(ticket, reply),
         Event::View(view) => {
@@ -122,10 +132,16 @@ fn deliver(
         Event::Logged(event) if event.kind == EventKind::Alarm => warn!("{}", event.text),
         Event::Logged(event) => info!("{}", event.text),
         Event::Thaw(node, freeze) => {
-            let cluster = cluster.clone();
+            let Known { cluster, members } = known.clone();
             // Not awaited: a frozen process may take long to answer, and delivery must not block.
             tokio::spawn(async move {
-                if let Err(error) = link::thaw(&cluster, node, freeze).await {
+                let members = members.members().into_iter();
+                let address = members.filter(|member| member.name == node).find_map(|m| m.address);
+                let thawed = match address {
+                    Some(address) => link::thaw(&cluster, node, &address, freeze).await,
+                    None => Err(anyhow::anyhow!("its address is not known")),
+                };
+                if let Err(error) = thawed {
                     warn!(city = %node, "cannot be thawed: {error:#}");
                 }
             });

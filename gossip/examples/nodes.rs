@@ -63,6 +63,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             stop: stop.clone(),
             tasks: tasks.clone(),
             telemetry: Arc::new(NoTelemetry),
+            discovery: Vec::new(),
+            listening: listener.local_addr()?,
         });
         let router = supervisor.gate(supervisor.cluster_route());
         let port = Port { listener, tls: None, limits: Limits::default() };

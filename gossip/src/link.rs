@@ -14,6 +14,7 @@ mod connection;
 mod connection_limit;
 mod control;
 mod dialer;
+pub mod discovery;
 mod driver;
 #[cfg(feature = "echo")]
 pub mod echo;

@@ -93,7 +93,9 @@ impl Roster {
         self.members.iter().copied().filter(|name| *name != self.me)
     }
 
-    fn admits(&self, node: NodeName) -> bool {
+    /// Returns whether a link to this node may be made.
+    #[must_use]
+    pub fn admits(&self, node: NodeName) -> bool {
         self.has_room || self.members.contains(&node) || self.former.contains(&node)
     }
 

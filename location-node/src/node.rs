@@ -56,6 +56,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
                 limits: options.node.limits.connections(&bounds),
             },
             cluster,
+            discovery: options.node.discovery(),
             unsafe_for,
             intensity: Intensity::new(options.max_restarts, options.max_restart_window),
             stop: CancellationToken::new(),

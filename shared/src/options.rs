@@ -1,5 +1,6 @@
 //! The options of every node, set by flags, environment variables or the configuration file.
 
+mod discovery;
 mod limits;
 mod memory;
 mod security;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use gossip::link::discovery::Discovery;
 use gossip::link::{ClusterConfig, Secret, Tls};
 use gossip::wire::COOKIE_BYTES_MAX;
 use gossip::{NodeName, Roster};
@@ -23,6 +25,7 @@ use crate::spans::{self, ExportGuard};
 use crate::telemetry::LogFormat;
 use crate::well_known::{CLUSTER, DISPATCH, SECRET_DOMAIN, WELL_KNOWN_CITIES};
 
+pub use discovery::Way;
 pub use limits::{Bounds, Costs, LimitOptions, Share};
 pub use memory::{Budget, MemorySize};
 pub use security::SecurityOptions;
@@ -47,6 +50,10 @@ pub struct NodeOptions {
         value_delimiter = ','
     )]
     pub peers: Vec<Peer>,
+
+    /// Way to find other nodes: static:HOST:PORT, dns:NAME:PORT, dns:_SERVICE._tcp.NAME, multicast[:GROUP:PORT], kubernetes:[NAMESPACE/]SERVICE[:PORT]; repeat for several. If given, the default addresses on this machine are not used
+    #[arg(long, value_name = "WAY", env = "SUPERHERO_DISCOVER", value_delimiter = ',')]
+    pub discover: Vec<Way>,
 
     /// Address at which other nodes reach this one, if it is no well-known node [default: the listening address, unless that is all addresses of the machine]
     #[arg(
@@ -163,12 +170,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl NodeOptions {
-    /// Returns the addresses of the peers: those given, or the default nodes on this machine.
+    /// Returns the addresses of the peers: those given, or the default nodes on this machine if there
+    /// is no other way to find them.
     ///
     /// # Errors
     /// When a peer is given twice or is `me`.
     pub fn peers(&self, me: NodeName) -> anyhow::Result<BTreeMap<NodeName, String>> {
-        if self.peers.is_empty() {
+        if self.peers.is_empty() && self.discover.is_empty() {
             let well_known = WELL_KNOWN_CITIES.into_iter().chain([DISPATCH]);
             let addresses = well_known
                 .map(|name| (well_known_name(name), well_known_address(name).to_string()));
@@ -235,9 +243,10 @@ impl NodeOptions {
         };
         let cookie = self.cookie()?;
         let tls = self.security.files()?.map(|files| Tls::load(me, &files)).transpose()?;
+        let asked = self.discover.iter().filter_map(|way| way.dials(listen));
         let unsafe_for = self.security.check(
             listen,
-            addresses.values().map(String::as_str),
+            addresses.values().map(String::as_str).chain(asked),
             cookie == DEVELOPMENT_COOKIE,
         )?;
         let cluster = ClusterConfig {
@@ -265,6 +274,12 @@ impl NodeOptions {
             .or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok());
         // OpenTelemetry specifies that an empty variable counts as not set.
         spans::start(endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()), me.as_str())
+    }
+
+    /// Returns the ways to find other nodes.
+    #[must_use]
+    pub fn discovery(&self) -> Vec<Box<dyn Discovery>> {
+        self.discover.iter().map(Way::discovery).collect()
     }
 
     /// Returns the given seed, or a random one.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
+use gossip::link::discovery::Discovery;
 use gossip::link::{
     self, ClusterConfig, ClusterServer, IncarnationEnd, Node, NodeConfig, NodeEnd, Port, Progress,
     Supervisor, wrong_method,
@@ -68,6 +69,8 @@ pub struct Process {
     pub port: Port,
     /// The cluster of the node.
     pub cluster: ClusterConfig,
+    /// The ways to find nodes whose addresses are not configured.
+    pub discovery: Vec<Box<dyn Discovery>>,
     /// A description of the unsafe parts of the configuration, logged as a warning.
     pub unsafe_for: Option<String>,
     /// The number of crashes allowed within a time window.
@@ -163,7 +166,7 @@ pub async fn run<M: HeroNode>(
     begin: impl FnMut(Origin, u32, Now) -> M,
     mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
 ) -> anyhow::Result<ExitCode> {
-    let Process { name, port, cluster, unsafe_for, intensity, stop, seed } = process;
+    let Process { name, port, cluster, discovery, unsafe_for, intensity, stop, seed } = process;
     stop_on_signals(stop.clone())?;
     meter::register(name, &[meter::node::ALL, M::METRICS]);
     let tasks = TaskTracker::new();
@@ -183,6 +186,8 @@ pub async fn run<M: HeroNode>(
         stop: stop.clone(),
         tasks: tasks.clone(),
         telemetry: Arc::new(meter::links::LinkMetrics),
+        discovery,
+        listening: address,
     });
     let router = router
         .merge(supervisor.cluster_route())

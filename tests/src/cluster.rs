@@ -18,6 +18,18 @@ use crate::nodes::{CITIES, NODES};
 use crate::process::Process;
 use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
+/// How the nodes of a cluster find each other.
+#[derive(Clone, Debug, Default)]
+pub enum Discover {
+    /// Each is started with the addresses of the others, by name.
+    #[default]
+    Peers,
+    /// Each is started with all addresses, but not with the names of the nodes there.
+    Addresses,
+    /// By multicast to this group and port.
+    Multicast(String),
+}
+
 /// The options with which a cluster is started. The defaults are faster than those of the product,
 /// without patrols and fights, so that states settle.
 #[derive(Clone, Debug)]
@@ -38,6 +50,8 @@ pub struct Options {
     pub environment: Vec<(&'static str, String)>,
     /// Further flags of dispatch.
     pub dispatch: Vec<String>,
+    /// How the nodes find each other.
+    pub discover: Discover,
     /// The certificates; without any, the nodes do not use TLS.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -62,6 +76,7 @@ impl Default for Options {
             max_restarts: "3",
             environment: Vec::new(),
             dispatch: Vec::new(),
+            discover: Discover::default(),
             certificates: None,
         }
     }
@@ -234,17 +249,25 @@ impl Cluster {
             max_restarts,
             ref environment,
             ref dispatch,
+            ref discover,
             ref certificates,
         } = self.options;
         let environment: Vec<(&str, &str)> =
             environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut arguments = vec![format!("--listen={}", self.placement.listen_address(node))];
-        arguments.extend(
-            NODES
-                .into_iter()
-                .filter(|peer| *peer != node)
-                .map(|peer| format!("--peer={peer}={}", self.placement.peer_address(peer))),
-        );
+        let others = NODES.into_iter().filter(|peer| *peer != node);
+        let address = |peer| self.placement.peer_address(peer);
+        match discover {
+            Discover::Peers => {
+                arguments.extend(others.map(|peer| format!("--peer={peer}={}", address(peer))));
+            }
+            Discover::Addresses => {
+                arguments.extend(
+                    NODES.into_iter().map(|peer| format!("--discover=static:{}", address(peer))),
+                );
+            }
+            Discover::Multicast(group) => arguments.push(format!("--discover=multicast:{group}")),
+        }
         // Equal seeds in every run: only the timing differs between runs.
         arguments.push(format!("--seed={}", port(node)));
         arguments.extend(certificates.iter().flat_map(|certificates| certificates.options(node)));

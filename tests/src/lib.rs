@@ -55,7 +55,7 @@ pub use api::{Api, CityHeroes, Event, Fault, Frames, Hero, NodeState, Reply, Sta
 pub use audit::{Audit, AuditCounts, NodeReads, NodeSnapshot, entry, read_nodes, vector};
 pub use browser::{Browser, Element};
 pub use certificates::Certificates;
-pub use cluster::{Cluster, Heroes, Options, Placement};
+pub use cluster::{Cluster, Discover, Heroes, Options, Placement};
 pub use collector::{Collector, Span};
 pub use exposition::{Exposition, Family, Sample};
 #[cfg(target_os = "linux")]

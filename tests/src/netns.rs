@@ -24,9 +24,6 @@ use crate::cluster::{Placement, port};
 use crate::nodes::NODES;
 use crate::process::Process;
 
-/// The cookie of the nodes of a test: beyond loopback they refuse the development cookie, and need
-/// `--insecure` to run without TLS.
-const COOKIE: &str = "a cookie of the tests on real networks";
 /// The test's own address.
 const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
 /// The files that each host sees instead of the system's: the hosts file, and the name service
@@ -129,6 +126,10 @@ pub struct Network {
 }
 
 impl Network {
+    /// The cookie of the nodes of a test: beyond loopback they refuse the development cookie, and need
+    /// `--insecure` to run without TLS.
+    pub const COOKIE: &str = "a cookie of the tests on real networks";
+
     /// Creates the hosts, and moves the calling thread to the switch: from then on, it and the
     /// threads that it starts reach all hosts and nothing else.
     ///
@@ -301,7 +302,7 @@ impl Placement for Network {
             let environment: Vec<(&str, &str)> = environment
                 .iter()
                 .copied()
-                .chain([("SUPERHERO_COOKIE", COOKIE), ("SUPERHERO_INSECURE", "true")])
+                .chain([("SUPERHERO_COOKIE", Self::COOKIE), ("SUPERHERO_INSECURE", "true")])
                 .collect();
             Process::start(node, arguments, &environment, log)
         })

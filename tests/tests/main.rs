@@ -16,6 +16,7 @@ mod configuration;
 mod deploy;
 mod described;
 mod descriptors;
+mod discovery;
 mod doctor;
 mod endurance;
 mod failure;

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_tests::{
-    AuditCounts, Cluster, Forwarder, HANG_TIMEOUT, LinkFaults, Load, NODES, Network, NodeSnapshot,
-    Options, PacketCounts, Stopwatch, ensure, incarnation_now, read_nodes, wait_until,
+    AuditCounts, CITIES, Cluster, Discover, Forwarder, HANG_TIMEOUT, Heroes, LinkFaults, Load,
+    NODES, Network, NodeSnapshot, Options, PacketCounts, Process, Stopwatch, ensure,
+    incarnation_now, read_nodes, wait_until,
 };
 
 /// The approximate number of heroes.
@@ -308,6 +309,56 @@ fn renumbered_city_is_found_by_its_name() {
         "all linked {linked:?} after the new address was announced, \
          quiescent after {quiescent_after:?}; {counts:?}"
     );
+}
+
+/// The nodes know no address, and announce themselves to a group. An announcement with another cookie
+/// is refused, and reported where it arrives.
+#[test]
+#[ignore = "needs root: make network"]
+fn nodes_find_each_other_by_multicast() {
+    const GROUP: &str = "239.255.1.1:4000";
+    let network = Network::new();
+    for node in NODES {
+        network.host(node).run("ip route add 239.0.0.0/8 dev eth0");
+    }
+    let network = Arc::new(network);
+    let options = Options { discover: Discover::Multicast(GROUP.to_owned()), ..Options::default() };
+    let started = Stopwatch::start();
+    let mut cluster = Cluster::start_on(Arc::clone(&network) as _, options);
+    for city in CITIES {
+        cluster.wait_status(city, "up", HANG_TIMEOUT);
+    }
+    println!("dispatch reaches all cities {:?} after the start", started.elapsed());
+    let mut heroes = Heroes::default();
+    heroes.created(cluster.api.create(HEROES));
+    cluster.wait_until_held(&heroes, &CITIES);
+
+    let files = tempfile::tempdir().expect("a temporary directory can be created");
+    let further = |name: &str, host: &str, address: &str, cookie: &str| {
+        let arguments = [
+            name.to_owned(),
+            format!("--listen=0.0.0.0:{}", address.rsplit(':').next().expect("it has a port")),
+            format!("--advertise={address}"),
+            format!("--discover=multicast:{GROUP}"),
+        ];
+        let environment = [("SUPERHERO_COOKIE", cookie), ("SUPERHERO_INSECURE", "true")];
+        let log = files.path().join(format!("{name}.log"));
+        network.host(host).enter(|| Process::start("location", &arguments, &environment, log))
+    };
+    let stranger = further("riverdale", "capitol", "10.0.0.4:4950", "a cookie of another cluster");
+    wait_until("the wrong cookie is reported", HANG_TIMEOUT, || {
+        let log = cluster.process("gotham").log();
+        let is_told =
+            log.contains("announcement refused: wrong cookie") && log.contains("riverdale");
+        ensure(is_told, || log)
+    });
+    let _star_city = further("star-city", "gotham", "10.0.0.1:4950", Network::COOKIE);
+    wait_until("the city is a member", HANG_TIMEOUT, || {
+        let nodes = cluster.api.nodes();
+        let is_up = nodes.get("star-city").is_some_and(|node| node.status == "up");
+        ensure(is_up, || format!("{nodes:?}"))
+    });
+    assert!(!cluster.api.nodes().contains_key("riverdale"), "{}", stranger.log());
 }
 
 #[test]

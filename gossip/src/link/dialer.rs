@@ -22,7 +22,7 @@ use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::log_limit::{Due, LogLimit, without_digits};
 use crate::link::outcome::{ConnectionEvent, End};
-use crate::link::tls::{self, Stream, Tls};
+use crate::link::tls::{self, Expected, Stream, Tls};
 use crate::machine::LinkDown;
 use crate::message::Application;
 
@@ -46,9 +46,9 @@ pub(super) struct Dialers<A: Application> {
     reports: Reports<A>,
     linked: watch::Receiver<BTreeSet<NodeName>>,
     frozen: watch::Receiver<bool>,
-    /// The addresses that are dialled, each with the signal that ends its dialer. All end with their
+    /// The addresses that are dialled, with the signal that ends the dialer. All end with their
     /// driver.
-    running: BTreeMap<NodeName, (String, DropGuard)>,
+    running: BTreeMap<NodeName, (Vec<String>, DropGuard)>,
 }
 
 impl<A: Application> Dialers<A> {
@@ -62,23 +62,27 @@ impl<A: Application> Dialers<A> {
         Self { identity, tls, reports, linked, frozen, running: BTreeMap::new() }
     }
 
-    /// Dials the peers at these addresses.
-    pub(super) fn dial(&mut self, tasks: &TaskTracker, addresses: &BTreeMap<NodeName, String>) {
-        for (peer, address) in addresses {
-            if self.running.get(peer).is_some_and(|(dialled, _)| dialled == address) {
+    /// Dials the peers, each at its addresses in turn.
+    pub(super) fn dial(
+        &mut self,
+        tasks: &TaskTracker,
+        addresses: &BTreeMap<NodeName, Vec<String>>,
+    ) {
+        for (peer, addresses) in addresses {
+            if self.running.get(peer).is_some_and(|(dialled, _)| dialled == addresses) {
                 continue;
             }
             let ended = CancellationToken::new();
             let dialer = Dialer {
                 peer: *peer,
-                address: address.clone(),
+                addresses: addresses.clone(),
                 identity: self.identity.clone(),
                 tls: self.tls.clone(),
                 reports: self.reports.clone(),
             };
             let dialing = keep_dialing(dialer, self.linked.clone(), ended.clone());
             tasks.spawn(freezable(self.frozen.clone(), dialing).in_current_span());
-            self.running.insert(*peer, (address.clone(), ended.drop_guard()));
+            self.running.insert(*peer, (addresses.clone(), ended.drop_guard()));
         }
     }
 
@@ -92,8 +96,8 @@ impl<A: Application> Dialers<A> {
 /// The configuration for dialling one peer.
 struct Dialer<A: Application> {
     peer: NodeName,
-    /// The address, as HOST:PORT.
-    address: String,
+    /// The addresses, as HOST:PORT.
+    addresses: Vec<String>,
     identity: Identity,
     tls: Option<Tls>,
     reports: Reports<A>,
@@ -128,26 +132,15 @@ async fn keep_dialing<A: Application>(
                 Err(_) => {}
             }
         }
-        // The dialer ends with its driver. Otherwise it would make links for an incarnation that
-        // has ended.
-        let looked_up = tokio::select! {
-            () = events.closed() => return,
-            looked_up = timeout(CONNECT_TIMEOUT, lookup_host(&dialer.address)) => looked_up,
-        };
-        let cause = match looked_up {
-            Ok(Ok(addresses)) => dialer.try_each(addresses, &linked, &mut retry).await,
-            Ok(Err(error)) => {
-                let error = error.to_string();
-                retry.log(peer, &dialer.address, without_digits(&error), &error);
-                Some(LinkDown::Lost)
+        let mut cause = LinkDown::TimedOut;
+        for address in &dialer.addresses {
+            let tried = dialer.try_address(address, &linked, &mut retry).await;
+            let Some(tried) = tried else { return };
+            cause = tried.cause;
+            if tried.was_linked {
+                break;
             }
-            Err(_) => {
-                let error = "name resolution timed out";
-                retry.log(peer, &dialer.address, error.to_owned(), error);
-                Some(LinkDown::TimedOut)
-            }
-        };
-        let Some(cause) = cause else { return };
+        }
         if events.send(ConnectionEvent::NotReached { peer, cause }).await.is_err() {
             return;
         }
@@ -180,16 +173,45 @@ impl Retry {
 }
 
 impl<A: Application> Dialer<A> {
-    /// Tries the addresses in turn, and runs the first link until it ends. Returns the cause of the
-    /// missing link; `None` if the driver has ended.
+    /// Resolves an address and tries what it refers to. `None` if the driver has ended: a dialer ends
+    /// with it, since it would make links for an incarnation that has ended.
+    async fn try_address(
+        &self,
+        address: &str,
+        linked: &watch::Receiver<BTreeSet<NodeName>>,
+        retry: &mut Retry,
+    ) -> Option<Tried> {
+        let looked_up = tokio::select! {
+            () = self.reports.events.closed() => return None,
+            looked_up = timeout(CONNECT_TIMEOUT, lookup_host(address)) => looked_up,
+        };
+        let cause = match looked_up {
+            Ok(Ok(addresses)) => return self.try_each(address, addresses, linked, retry).await,
+            Ok(Err(error)) => {
+                let error = error.to_string();
+                retry.log(self.peer, address, without_digits(&error), &error);
+                LinkDown::Lost
+            }
+            Err(_) => {
+                let error = "name resolution timed out";
+                retry.log(self.peer, address, error.to_owned(), error);
+                LinkDown::TimedOut
+            }
+        };
+        Some(Tried { cause, was_linked: false })
+    }
+
+    /// Tries the addresses in turn, and runs the first link until it ends. `None` if the driver has
+    /// ended.
     async fn try_each(
         &self,
+        name: &str,
         addresses: impl Iterator<Item = SocketAddr>,
         linked: &watch::Receiver<BTreeSet<NodeName>>,
         retry: &mut Retry,
-    ) -> Option<LinkDown> {
+    ) -> Option<Tried> {
         let Self { peer, identity, reports, .. } = self;
-        let mut cause = LinkDown::TimedOut;
+        let (mut cause, mut was_linked) = (LinkDown::TimedOut, false);
         for address in addresses.take(ADDRESSES_MAX) {
             // The peer may have dialled in the meantime.
             if linked.borrow().contains(peer) {
@@ -197,7 +219,7 @@ impl<A: Application> Dialer<A> {
             }
             let dialled = tokio::select! {
                 () = reports.events.closed() => return None,
-                dialled = timeout(CONNECT_TIMEOUT, self.dial(address)) => dialled,
+                dialled = timeout(CONNECT_TIMEOUT, self.dial(name, address)) => dialled,
             };
             let address = address.to_string();
             let socket = match dialled {
@@ -228,30 +250,51 @@ impl<A: Application> Dialer<A> {
             } else {
                 debug!(%peer, "link ended: {ended}");
                 retry.pause = BACKOFF_MIN;
+                was_linked = true;
                 break;
             }
         }
-        Some(cause)
+        Some(Tried { cause, was_linked })
     }
 
-    async fn dial(&self, address: SocketAddr) -> Result<WebSocketStream<Stream>, DialError> {
-        let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
-        stream.set_nodelay(true).map_err(DialError::Connect)?;
-        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
-        let stream =
-            tls::connect(self.tls.as_ref(), self.peer, stream).await.map_err(DialError::Tls)?;
-        let (socket, _) = client_async_with_config(
-            format!("{scheme}://{}/cluster", self.address),
-            stream,
-            Some(connection::limits(self.identity.frame_bytes_max)),
-        )
-        .await?;
-        Ok(socket)
+    async fn dial(
+        &self,
+        name: &str,
+        address: SocketAddr,
+    ) -> Result<WebSocketStream<Stream>, DialError> {
+        let expected = Expected::Node(self.peer);
+        open(self.tls.as_ref(), expected, name, address, self.identity.frame_bytes_max).await
     }
 }
 
+/// Opens a WebSocket to a node at `address`, which has the name `name`, HOST:PORT.
+pub(super) async fn open(
+    tls: Option<&Tls>,
+    expected: Expected,
+    name: &str,
+    address: SocketAddr,
+    frame_bytes_max: usize,
+) -> Result<WebSocketStream<Stream>, DialError> {
+    let stream = TcpStream::connect(address).await.map_err(DialError::Connect)?;
+    stream.set_nodelay(true).map_err(DialError::Connect)?;
+    let scheme = if tls.is_some() { "wss" } else { "ws" };
+    let stream = tls::connect(tls, expected, stream).await.map_err(DialError::Tls)?;
+    let url = format!("{scheme}://{name}/cluster");
+    let limits = connection::limits(frame_bytes_max);
+    let (socket, _) = client_async_with_config(url, stream, Some(limits)).await?;
+    Ok(socket)
+}
+
+/// The result of trying an address.
+struct Tried {
+    /// The cause of the missing link.
+    cause: LinkDown,
+    /// True if there was one, which has ended.
+    was_linked: bool,
+}
+
 #[derive(Debug, thiserror::Error)]
-enum DialError {
+pub(super) enum DialError {
     #[error("{0}")]
     Connect(io::Error),
     #[error("TLS handshake failed: {0}")]

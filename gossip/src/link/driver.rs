@@ -25,6 +25,7 @@ use crate::link::config::ClusterConfig;
 use crate::link::connection::{self, Reports};
 use crate::link::control::Controls;
 use crate::link::dialer::Dialers;
+use crate::link::discovery::Located;
 use crate::link::freeze::freezable;
 use crate::link::handlers::Handlers;
 use crate::link::handshake::Identity;
@@ -78,6 +79,8 @@ pub(super) struct Environment<'a, M: Machine> {
     pub(super) handlers: &'a Handlers,
     /// The members, for readers.
     pub(super) members: &'a MembersServer,
+    /// The addresses that were found.
+    pub(super) located: watch::Receiver<Located>,
 }
 
 /// The sources of input of one incarnation.
@@ -129,6 +132,7 @@ struct Driver<'a, M: Machine, F, H> {
     publications: Numbers,
     calling: Calling,
     members: &'a MembersServer,
+    located: watch::Receiver<Located>,
     last_tick_ended: Duration,
 }
 
@@ -149,6 +153,7 @@ where
 {
     let (events, mut connection_events) = mpsc::channel(EVENTS_MAX);
     let progress = environment.progress.clone();
+    let mut located = environment.located.clone();
     let (mut driver, mut finished) = Driver::new(machine, me, environment, events, on_event, hooks);
     loop {
         progress.note();
@@ -185,6 +190,8 @@ where
             Some(publish) = publications.recv() => driver.publish(publish),
             Some(request) = calls.recv() => driver.call(request),
             Some(call) = finished.recv() => driver.finish_call(call),
+            // An error means that nobody searches.
+            Ok(()) = located.changed() => driver.seen = None,
         }
     }
 }
@@ -216,6 +223,7 @@ where
             subscribers,
             handlers,
             members,
+            located,
         } = environment;
         let (secret, frame_bytes_max) = (cluster.secret.clone(), cluster.frame_bytes_max);
         let identity = Identity {
@@ -235,8 +243,9 @@ where
             links.linked(),
             controls.frozen(),
         );
-        dialers.dial(tasks, &cluster.addresses);
-        let known = Known { addresses: &cluster.addresses, controller: cluster.controller };
+        let addresses = addresses_to_dial(&BTreeMap::new(), cluster, &located.borrow());
+        dialers.dial(tasks, &addresses);
+        let known = Known { addresses: &addresses, controller: cluster.controller };
         members.start(me, links.roster(), &known, clock.now().wall);
         // All links start as down, so that telemetry has a state for each peer.
         for peer in cluster.roster.peers() {
@@ -273,6 +282,7 @@ where
             publications: Numbers::default(),
             calling,
             members,
+            located,
             last_tick_ended: Duration::ZERO,
         };
         (driver, finished)
@@ -296,13 +306,15 @@ where
         }
         let roster = self.links.roster_mut();
         roster.update(replica.members(), replica.names(), replica.has_room());
-        let mut addresses = self.written_addresses.clone();
-        addresses.retain(|name, _| roster.members().contains(name) && *name != self.me.node);
-        addresses.extend(self.cluster.addresses.clone());
+        let mut written = self.written_addresses.clone();
+        written.retain(|name, _| roster.members().contains(name));
+        let mut addresses =
+            addresses_to_dial(&written, self.cluster, &self.located.borrow_and_update());
+        // Those that were found may not be members yet.
+        addresses.retain(|name, _| *name != self.me.node && roster.admits(*name));
         // One without an address is kept, too: it may just be between two incarnations.
-        self.dialers.retain(|peer| {
-            roster.members().contains(&peer) || self.cluster.addresses.contains_key(&peer)
-        });
+        self.dialers
+            .retain(|peer| roster.members().contains(&peer) || addresses.contains_key(&peer));
         self.dialers.dial(self.tasks, &addresses);
         let known = Known { addresses: &addresses, controller: self.cluster.controller };
         self.members.update(self.links.roster(), &known, now.wall);
@@ -605,6 +617,24 @@ where
         };
         self.tasks.spawn(freezable(self.controls.frozen(), link).in_current_span());
     }
+}
+
+/// Returns the addresses at which each node may be, those first that are the most likely: of the
+/// configuration, found, written into the map.
+fn addresses_to_dial(
+    written: &BTreeMap<NodeName, String>,
+    cluster: &ClusterConfig,
+    located: &Located,
+) -> BTreeMap<NodeName, Vec<String>> {
+    let mut addresses: BTreeMap<NodeName, Vec<String>> = BTreeMap::new();
+    let found = located.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
+    for (name, address) in cluster.addresses.iter().chain(found).chain(written) {
+        let known = addresses.entry(*name).or_default();
+        if !known.contains(address) {
+            known.push(address.clone());
+        }
+    }
+    addresses
 }
 
 /// Logs the end of an incoming connection: as a warning, unless its cause was logged recently.

@@ -8,7 +8,6 @@
 
 use std::pin::pin;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -106,15 +105,16 @@ async fn wake(
     }
 }
 
-/// Ends the freeze `freeze` of the process of `node`.
+/// Ends the freeze `freeze` of the process of `node`, which listens at this address, HOST:PORT.
 ///
 /// # Errors
 /// If the process is unreachable, does not respond in time, or refuses.
-pub async fn thaw(cluster: &ClusterConfig, node: NodeName, freeze: FaultId) -> anyhow::Result<()> {
-    let address = cluster
-        .addresses
-        .get(&node)
-        .with_context(|| format!("no address configured for {node}"))?;
+pub async fn thaw(
+    cluster: &ClusterConfig,
+    node: NodeName,
+    address: &str,
+    freeze: FaultId,
+) -> anyhow::Result<()> {
     let freeze = freeze.to_string();
     let proof =
         cluster.secret.prove(Purpose::THAWING, &[node.as_str().as_bytes(), freeze.as_bytes()]);

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::id::{NodeName, Origin};
+use crate::id::{Incarnation, NodeName, Origin};
 use crate::link::outcome::{Admitted, ConnectionEvent, End, Ended};
 use crate::link::secret::{Purpose, Secret};
 use crate::link::tls::Certificate;
@@ -60,17 +60,10 @@ impl Identity {
     }
 }
 
-impl Identity {
-    /// Decodes the hello of a peer, which must belong to the same cluster. A refusal does not tell the name
-    /// of this one.
-    fn of_this_cluster(&self, hello: &[u8]) -> Result<Hello, Ended> {
-        let hello = Hello::decode(hello)?;
-        if hello.cluster == self.cluster {
-            Ok(hello)
-        } else {
-            Err(Ended::AnotherCluster(hello.cluster))
-        }
-    }
+/// Decodes the hello of a peer, which must belong to this cluster. A refusal does not tell its name.
+fn of_cluster(cluster: NodeName, hello: &[u8]) -> Result<Hello, Ended> {
+    let hello = Hello::decode(hello)?;
+    if hello.cluster == cluster { Ok(hello) } else { Err(Ended::AnotherCluster(hello.cluster)) }
 }
 
 /// Authenticates both ends, and asks this end's driver to admit the peer.
@@ -127,6 +120,24 @@ where
     }
 }
 
+/// Starts a handshake as the node `me`, and returns the name that the other end tells. It must belong
+/// to the same cluster.
+pub(super) async fn ask_name<S>(
+    socket: &mut WebSocketStream<S>,
+    cluster: NodeName,
+    me: NodeName,
+) -> Result<NodeName, Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    // The incarnation does not matter, since the handshake goes no further.
+    let me = Origin { node: me, incarnation: Incarnation::at(0) };
+    let ours = Hello { cluster, node: me, joined: false, advertised: None, nonce: rand::random() };
+    socket.send(Message::binary(ours.encode())).await?;
+    let peer = of_cluster(cluster, &read(socket).await?)?;
+    Ok(peer.node.node)
+}
+
 /// Runs the dialer's side of the handshake.
 async fn dial<S>(
     socket: &mut WebSocketStream<S>,
@@ -139,7 +150,7 @@ where
     let ours = identity.hello();
     socket.send(Message::binary(ours.clone())).await?;
     let theirs = read(socket).await?;
-    let peer = identity.of_this_cluster(&theirs)?;
+    let peer = of_cluster(identity.cluster, &theirs)?;
     if peer.node.node != expected {
         return Err(Ended::AnotherName(peer.node.node));
     }
@@ -165,7 +176,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let theirs = read(socket).await?;
-    let peer = identity.of_this_cluster(&theirs)?;
+    let peer = of_cluster(identity.cluster, &theirs)?;
     if certificate.is_some_and(|certificate| !certificate.is_for(peer.node.node)) {
         return Err(Ended::AnothersCertificate(peer.node.node));
     }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::id::NodeName;
 use crate::link::config::ClusterConfig;
-use crate::link::tls;
+use crate::link::tls::{self, Expected};
 
 /// The timeout for the whole exchange.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub(super) async fn send(
         let stream = TcpStream::connect(&address)
             .await
             .with_context(|| format!("connecting to {address}"))?;
-        let stream = tls::connect(cluster.tls.as_ref(), node, stream)
+        let stream = tls::connect(cluster.tls.as_ref(), Expected::Node(node), stream)
             .await
             .with_context(|| format!("TLS handshake with {address}"))?;
         let (mut sender, connection) =

@@ -62,8 +62,15 @@ struct Status {
 
 /// What is known of the members beside their names.
 pub(super) struct Known<'a> {
-    pub(super) addresses: &'a BTreeMap<NodeName, String>,
+    pub(super) addresses: &'a BTreeMap<NodeName, Vec<String>>,
     pub(super) controller: Option<NodeName>,
+}
+
+impl Known<'_> {
+    /// Returns the address at which this member is dialled first.
+    fn address_of(&self, name: NodeName) -> Option<&String> {
+        self.addresses.get(&name)?.first()
+    }
 }
 
 /// The members, for readers.
@@ -118,7 +125,7 @@ impl MembersServer {
             let is_same = statuses.keys().eq(roster.members())
                 && statuses
                     .iter()
-                    .all(|(name, status)| status.address.as_ref() == known.addresses.get(name));
+                    .all(|(name, status)| status.address.as_ref() == known.address_of(*name));
             if is_same {
                 return false;
             }
@@ -127,7 +134,7 @@ impl MembersServer {
             for name in roster.members() {
                 let status =
                     statuses.entry(*name).or_insert_with(|| Status::new(*name, known, wall));
-                status.address = known.addresses.get(name).cloned();
+                status.address = known.address_of(*name).cloned();
             }
             true
         });
@@ -170,7 +177,7 @@ impl Status {
     /// Returns the status of a member to which there was no link yet.
     fn new(name: NodeName, known: &Known<'_>, wall: UnixMillis) -> Self {
         Self {
-            address: known.addresses.get(&name).cloned(),
+            address: known.address_of(name).cloned(),
             is_controller: known.controller == Some(name),
             incarnation: None,
             changed: (Instant::now(), wall),
@@ -264,7 +271,7 @@ mod tests {
     fn started() -> (Members, MembersServer) {
         let (me, peer) = (origin("gotham", 3), origin("capitol", 5));
         let (members, server) = new();
-        let addresses = [(peer.node, "127.0.0.1:1".to_owned())].into();
+        let addresses = [(peer.node, vec!["127.0.0.1:1".to_owned()])].into();
         let known = Known { addresses: &addresses, controller: Some(peer.node) };
         server.start(me, &Roster::new(me.node, [peer.node]), &known, UnixMillis(1));
         (members, server)
@@ -280,7 +287,7 @@ mod tests {
         let mut changes = members.changes();
         changes.next().await.unwrap();
         let (me, further) = (origin("gotham", 3), origin("star-city", 7));
-        let addresses = [(further.node, "127.0.0.1:2".to_owned())].into();
+        let addresses = [(further.node, vec!["127.0.0.1:2".to_owned()])].into();
         let known = Known { addresses: &addresses, controller: None };
         let mut roster = Roster::new(me.node, [origin("capitol", 5).node]);
         roster.update([further.node].into(), [], true);

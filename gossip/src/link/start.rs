@@ -2,7 +2,7 @@
 //!
 //! Invariant: the node runs until it is stopped or dropped, or until it fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::{NodeName, Origin};
 use crate::link::cluster::Cluster;
 use crate::link::config::ClusterConfig;
+use crate::link::discovery::Discovery;
 use crate::link::listener::{self, Limits, Port};
 use crate::link::secret::Secret;
 use crate::link::supervisor::{NodeConfig, NodeEnd, Supervisor};
@@ -46,10 +47,13 @@ pub struct Builder {
     cluster: NodeName,
     name: NodeName,
     secret: Secret,
+    /// The members from the start.
+    members: BTreeSet<NodeName>,
     addresses: BTreeMap<NodeName, String>,
     /// The address to advertise, if the node becomes a further member.
     further_at: Option<String>,
     gossip_interval: Duration,
+    discovery: Vec<Box<dyn Discovery>>,
 }
 
 /// A running node. It is stopped when this is dropped.
@@ -68,8 +72,16 @@ impl Builder {
     pub fn new(name: NodeName, secret: Secret) -> Self {
         let cluster = CLUSTER.parse().expect("it is a valid name");
         let gossip_interval = Duration::from_millis(250);
-        let addresses = BTreeMap::new();
-        Self { cluster, name, secret, addresses, further_at: None, gossip_interval }
+        Self {
+            cluster,
+            name,
+            secret,
+            members: BTreeSet::new(),
+            addresses: BTreeMap::new(),
+            further_at: None,
+            gossip_interval,
+            discovery: Vec::new(),
+        }
     }
 
     /// Sets the name of the cluster. Nodes of another name are refused. Default: `cluster`.
@@ -84,6 +96,20 @@ impl Builder {
     #[must_use]
     pub fn peer(mut self, name: NodeName, address: impl Into<String>) -> Self {
         self.addresses.insert(name, address.into());
+        self.member(name)
+    }
+
+    /// Adds a member that the cluster has from the start, whose address is found.
+    #[must_use]
+    pub fn member(mut self, name: NodeName) -> Self {
+        self.members.insert(name);
+        self
+    }
+
+    /// Adds a way to find the addresses of others.
+    #[must_use]
+    pub fn discover(mut self, way: impl Discovery + 'static) -> Self {
+        self.discovery.push(Box::new(way));
         self
     }
 
@@ -106,7 +132,7 @@ impl Builder {
     /// Starts the node. It serves `/cluster` for other nodes at this listener.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, or if the listener has no address.
     pub fn start(self, listener: TcpListener) -> RunningNode {
         self.start_with(listener, |_| Router::new())
     }
@@ -115,18 +141,26 @@ impl Builder {
     /// port.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, or if the listener has no address.
     pub fn start_with(
         self,
         listener: TcpListener,
         routes: impl FnOnce(Cluster) -> Router,
     ) -> RunningNode {
-        let Self { cluster: cluster_name, name, secret, addresses, further_at, gossip_interval } =
-            self;
-        let names = addresses.keys().copied();
+        let Self {
+            cluster: cluster_name,
+            name,
+            secret,
+            members,
+            addresses,
+            further_at,
+            gossip_interval,
+            discovery,
+        } = self;
+        let listening = listener.local_addr().expect("a listener has an address");
         let (roster, advertised) = match further_at {
-            None => (Roster::new(name, names), None),
-            Some(advertised) => (Roster::further(name, names), Some(advertised)),
+            None => (Roster::new(name, members), None),
+            Some(advertised) => (Roster::further(name, members), Some(advertised)),
         };
         let members = roster.configured().clone();
         let config = Config { members, members_max: MEMBERS_MAX, ..Config::default() };
@@ -148,6 +182,8 @@ impl Builder {
             stop: stop.clone(),
             tasks: tasks.clone(),
             telemetry: Arc::new(NoTelemetry),
+            discovery,
+            listening,
         });
         let (commands, inbox) = mpsc::channel(REQUESTS_MAX);
         let (cluster, server) = Cluster::new::<MemberCommand<TypesOnly>>(name, commands);

@@ -5,6 +5,7 @@
 //! The next one starts at once, with a higher number. If the crashes exceed the restart intensity,
 //! the node exits.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, error_span, info, warn};
@@ -23,8 +25,10 @@ use crate::link::clock::SystemClock;
 use crate::link::cluster::{ClusterServer, TypesServer};
 use crate::link::config::ClusterConfig;
 use crate::link::control::Controls;
+use crate::link::discovery::{self, Discovery, Located, Own, Search};
 use crate::link::driver::{self, Ended, Environment, Inputs};
 use crate::link::event_log::EventLog;
+use crate::link::freeze::freezable;
 use crate::link::listener::{self, Incoming};
 use crate::link::members::MembersServer;
 use crate::link::node::Node;
@@ -89,6 +93,10 @@ pub struct NodeConfig {
     pub tasks: TaskTracker,
     /// The telemetry of links and supervision.
     pub telemetry: Arc<dyn Telemetry>,
+    /// The ways to find nodes whose addresses are not configured.
+    pub discovery: Vec<Box<dyn Discovery>>,
+    /// The address at which the node listens.
+    pub listening: SocketAddr,
 }
 
 /// The ends of what callers share with the task that owns the links.
@@ -106,6 +114,7 @@ pub struct Supervisor<M: Machine> {
     incoming: (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>),
     ready: watch::Sender<bool>,
     progress: Progress,
+    located: watch::Sender<Located>,
     /// Kept over incarnations, so that a new one does not log a refusal again.
     log: EventLog,
 }
@@ -120,6 +129,7 @@ impl<M: Node> Supervisor<M> {
             incoming: mpsc::channel(INCOMING_MAX),
             ready: watch::Sender::new(false),
             progress: Progress::start(),
+            located: watch::Sender::default(),
             log: EventLog::default(),
             config,
         }
@@ -163,6 +173,8 @@ impl<M: Node> Supervisor<M> {
         mut on_event: impl FnMut(M::Event) -> ControlFlow<IncarnationEnd>,
     ) -> NodeEnd {
         let name = self.config.name;
+        // It ends with this method.
+        let _search = self.search();
         let mut crashes = 0;
         let mut above = None;
         loop {
@@ -232,6 +244,29 @@ impl<M: Node> Supervisor<M> {
         }
     }
 
+    /// Starts to look for nodes in the configured ways. What was found outlives incarnations.
+    fn search(&mut self) -> JoinSet<()> {
+        let NodeConfig { name, cluster, listening, .. } = &self.config;
+        let own = Own {
+            cluster: cluster.name,
+            name: *name,
+            listening: *listening,
+            secret: cluster.secret.clone(),
+        };
+        let search = Search {
+            own: Arc::new(own),
+            tls: cluster.tls.clone(),
+            frame_bytes_max: cluster.frame_bytes_max,
+            located: self.located.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        for way in std::mem::take(&mut self.config.discovery) {
+            let searching = discovery::search(search.clone(), way);
+            tasks.spawn(freezable(self.controls.frozen(), searching));
+        }
+        tasks
+    }
+
     /// Runs one incarnation. The error is the payload of a panic.
     async fn run_incarnation(
         &mut self,
@@ -244,7 +279,7 @@ impl<M: Node> Supervisor<M> {
     ) -> Result<Ended<IncarnationEnd>, Box<dyn std::any::Any + Send>> {
         // At level error, so that every log line that passes a filter also gets this span.
         let span = error_span!("incarnation", incarnation = me.incarnation.number());
-        let Self { config, clock, controls, incoming, ready, progress, log } = self;
+        let Self { config, clock, controls, incoming, ready, progress, located, log } = self;
         let environment = Environment {
             cluster: &config.cluster,
             clock,
@@ -257,6 +292,7 @@ impl<M: Node> Supervisor<M> {
             subscribers: &topics.subscribers,
             handlers: &calls.handlers,
             members,
+            located: located.subscribe(),
         };
         let on_event = |machine: &M, event: M::Event| {
             if let Some(event) = M::replica_event(&event) {

@@ -63,6 +63,8 @@ struct Shared {
 struct Loaded {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
+    /// The connector that accepts the certificate of any node of the cluster.
+    connector_to_any: TlsConnector,
     nodes: Arc<dyn ClientCertVerifier>,
     fingerprint: Vec<u8>,
     expiries: Vec<Expiry>,
@@ -159,11 +161,6 @@ impl Tls {
         });
         Ok((Either::Right(Box::new(stream.into())), certificate))
     }
-
-    async fn connect(&self, peer: NodeName, stream: TcpStream) -> io::Result<Stream> {
-        let stream = self.current().connector.connect(server_name(peer)?, stream).await?;
-        Ok(Either::Right(Box::new(stream.into())))
-    }
 }
 
 impl Loaded {
@@ -206,14 +203,24 @@ impl Loaded {
             Expiry::first(Use::Node, file, &certificates, &provider),
             Expiry::first(Use::Authority, &files.authorities, &authorities, &provider),
         ];
-        let mut client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+        let client = || {
+            let versions = ClientConfig::builder_with_provider(Arc::clone(&provider));
+            versions.with_safe_default_protocol_versions()
+        };
+        let mut to_node = client()?
+            .with_root_certificates(Arc::clone(&roots))
+            .with_client_auth_cert(certificates.clone(), key.clone_key())?;
+        to_node.resumption = Resumption::disabled();
+        let any_node = validity::any_node(&roots, &provider);
+        let mut to_any = client()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(any_node))
             .with_client_auth_cert(certificates, key)?;
-        client.resumption = Resumption::disabled();
+        to_any.resumption = Resumption::disabled();
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(server)),
-            connector: TlsConnector::from(Arc::new(client)),
+            connector: TlsConnector::from(Arc::new(to_node)),
+            connector_to_any: TlsConnector::from(Arc::new(to_any)),
             nodes,
             fingerprint,
             expiries: expiries.into_iter().flatten().collect(),
@@ -244,17 +251,30 @@ fn check_names(
     Ok(())
 }
 
-/// Connects to `peer`, over TLS if it is configured. With TLS, the connection fails unless the
-/// server's certificate names `peer`.
+/// The node that is expected at an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expected {
+    /// This one. With TLS, its certificate must name it.
+    Node(NodeName),
+    /// Any one, which is asked by the node `me`. With TLS, it must have a certificate of the cluster.
+    AnyNode { me: NodeName },
+}
+
+/// Uses a connection to a node, over TLS if it is configured.
 pub(super) async fn connect(
     tls: Option<&Tls>,
-    peer: NodeName,
+    expected: Expected,
     stream: TcpStream,
 ) -> io::Result<Stream> {
-    match tls {
-        None => Ok(Either::Left(stream)),
-        Some(tls) => tls.connect(peer, stream).await,
-    }
+    let Some(tls) = tls else { return Ok(Either::Left(stream)) };
+    let current = tls.current();
+    let (connector, name) = match expected {
+        Expected::Node(peer) => (&current.connector, peer),
+        // A server has one certificate, so it ignores the name that it is asked for.
+        Expected::AnyNode { me } => (&current.connector_to_any, me),
+    };
+    let stream = connector.connect(server_name(name)?, stream).await?;
+    Ok(Either::Right(Box::new(stream.into())))
 }
 
 impl std::fmt::Debug for Tls {

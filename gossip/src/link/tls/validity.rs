@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{CertificateError, Error, RootCertStore};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// A time after the end of every certificate.
 const NEVER: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
@@ -76,6 +79,58 @@ pub(super) fn nodes(
         WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider));
     // Browsers share the port and have no certificate; `/cluster` requires one itself.
     Ok(verifier.allow_unauthenticated().build()?)
+}
+
+/// The verifier of servers that may be any node of the cluster. Its name is not checked here, since it
+/// is not known.
+#[derive(Debug)]
+pub(super) struct AnyNode {
+    roots: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Returns the verifier of servers that may be any node with a certificate of these CAs.
+pub(super) fn any_node(roots: &Arc<RootCertStore>, provider: &CryptoProvider) -> AnyNode {
+    let algorithms = provider.signature_verification_algorithms;
+    AnyNode { roots: Arc::clone(roots), algorithms }
+}
+
+impl ServerCertVerifier for AnyNode {
+    fn verify_server_cert(
+        &self,
+        end: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let end = ParsedCertificate::try_from(end)?;
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&end, &self.roots, between, now, algorithms)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }
 
 /// Checks that other nodes accept the certificate in this file, followed by intermediate ones.
