@@ -16,13 +16,13 @@ setup: ## check the toolchain, build the four processes and the client (the firs
 	@$(SETUP) build
 	$(CARGO) build --release $(QUICK) -p location-node -p dispatch-node -p launcher -p superhero --bins
 
-run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four; CERTS=directory: with TLS
-	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS))
+run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four; CERTS=directory: with TLS; DISPATCHES=2: two pages
+	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS)) $(if $(DISPATCHES),--dispatches $(DISPATCHES))
 
-certs: ## create a CA and certificates for the four, to try TLS with; CERTS=directory (my-certs), HOSTS="names and addresses"
+certs: ## create a CA and certificates for the four, to try TLS with; CERTS=directory (my-certs), HOSTS="names and addresses", NODES="further nodes"
 	@$(SETUP) build
 	$(CARGO) build --release $(QUICK) -p certs
-	@$(PROFILE_DIR)/superhero-certs $(or $(CERTS),my-certs) $(addprefix --host ,$(HOSTS))
+	@$(PROFILE_DIR)/superhero-certs $(or $(CERTS),my-certs) $(addprefix --host ,$(HOSTS)) $(if $(NODES),$(addprefix --node ,gotham metropolis capitol dispatch $(NODES)))
 
 gotham metropolis capitol dispatch: setup ## run one process in the foreground
 	@$(PROFILE_DIR)/$@

@@ -8,10 +8,11 @@ const busy = new WeakSet();
 
 /**
  * @param onNotice  (text) => void, called with the notice of a successful command
+ * @param server    the addresses of the dispatches, see servers.js
  * @param run       () => the id of the run of dispatch that the page shows
  * @returns {{allow(allowed: boolean): void}} disables and enables all commands
  */
-export function commands({ onNotice, run }) {
+export function commands({ onNotice, run, server }) {
   let allowed = true;
   let lastFocus = null; // a disabled control loses the focus; it is restored when the control is enabled
 
@@ -32,7 +33,7 @@ export function commands({ onNotice, run }) {
     place.querySelectorAll('.refusal').forEach((old) => old.remove());
     busy.add(form);
     refresh(form);
-    const refusal = await post(action, body, onNotice, run);
+    const refusal = await post(server, action, body, onNotice, run);
     busy.delete(form);
     refresh(form);
     if (!('fields' in form.dataset)) for (const select of form.querySelectorAll('select')) select.selectedIndex = 0;
@@ -69,14 +70,16 @@ export function commands({ onNotice, run }) {
  * The key is made once per press. If the connection fails, the command may have been executed, so the same request is repeated with the
  * same key: dispatch then returns the first outcome, or executes the command if it has not arrived.
  */
-async function post(action, body, onNotice, run) {
+async function post(server, action, body, onNotice, run) {
   // Another run of dispatch does not know the outcome. It refuses a key of this one.
   const key = `${run()}~${randomHex()}`;
-  const request = { method: 'POST', body, headers: { Accept: 'application/json', 'Idempotency-Key': key }, redirect: 'manual' };
+  // To one dispatch only: another one does not know the key.
+  const address = server.at(action);
+  const request = { method: 'POST', body, credentials: server.credentials(), headers: { Accept: 'application/json', 'Idempotency-Key': key }, redirect: 'manual' };
   let isRepeated = false;
   for (const pause of [...REPEATS_MS, null]) {
     try {
-      const response = await fetch(action, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const response = await fetch(address, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
       // Throws if the answer is cut off.
       const answer = isJson(response) ? await response.json() : null;
       if (!isTransient(response, answer, isRepeated)) return outcome(response, answer, onNotice);

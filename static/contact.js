@@ -30,11 +30,12 @@ export function contact({ onRetry }) {
   return (state) => {
     clearInterval(countdown);
     const isLost = state.name !== 'live';
-    const key = `${state.name} ${state.why ?? state.polling ?? ''}`;
+    const key = `${state.name} ${state.why ?? state.polling ?? ''} ${state.elsewhere ?? ''}`;
     if (shown !== key) {
       shown = key;
       root.dataset.contact = isLost ? 'lost' : 'live';
-      status.textContent = isLost ? 'Lost contact' : state.polling ? 'Polling' : 'Live';
+      const where = state.elsewhere ? ` at ${state.elsewhere}` : '';
+      status.textContent = isLost ? 'Lost contact' : `${state.polling ? 'Polling' : 'Live'}${where}`;
       status.title = state.polling ?? '';
       banner.hidden = !isLost;
       what.textContent = isLost ? sentence(state) : '';

@@ -13,6 +13,7 @@ const POLL_TIMEOUT_MS = 2500;
 
 /**
  * @param page       {epoch, frame}: the run of dispatch that rendered this page, and the number of the frame that it shows
+ * @param server     the addresses of the dispatches, see servers.js
  * @param query      (epoch, frame, bare) => the query of the page and its position, called for each socket and request
  * @param onFrame    (frame) => void; may throw, which drops the socket and resets the frame number
  * @param onSkip     () => void, called when this browser was too slow and frames were skipped
@@ -20,7 +21,7 @@ const POLL_TIMEOUT_MS = 2500;
  *                   {name: 'lost', since: Date, retryAt: Date | null} or {name: 'refused', since: Date, why: string, signIn: boolean};
  *                   also called when only `retryAt` changes. `retryAt` is null during an attempt.
  */
-export function live({ page, query, onFrame, onSkip, onContact }) {
+export function live({ page, server, query, onFrame, onSkip, onContact }) {
   let { epoch, frame: last } = page;
   let socket = null;
   let openedAt = 0; // the time at which the socket was opened
@@ -47,12 +48,13 @@ export function live({ page, query, onFrame, onSkip, onContact }) {
     // The page has requested another view since, so the frames before are not a base for the next one.
     if (awaited > 0) last = 0;
     awaited = last === 0 ? 1 : 0;
-    const mine = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/live?${query(epoch, last, bare)}`);
+    const mine = new WebSocket(server.socket(`/live?${query(epoch, last, bare)}`));
     answered = false;
     socket = mine;
     mine.onmessage = ({ data }) => {
       if (mine !== socket) return;
       answered = true;
+      server.answered();
       refusal = null;
       stopPolling();
       try {
@@ -84,11 +86,12 @@ export function live({ page, query, onFrame, onSkip, onContact }) {
     asking = true;
     clearTimeout(pollTimer);
     if (awaited > 0) last = 0;
-    const { messages, refused } = await request(`/frames?${query(epoch, last, bare)}`);
-    const reason = messages && (polling ?? await reasonForPolling());
+    const { messages, refused } = await request(server, `/frames?${query(epoch, last, bare)}`);
+    const reason = messages && (polling ?? await reasonForPolling(server));
     asking = false;
     if (answered) return; // a socket opened in the meantime
     refusal = refused ?? null;
+    if (messages) server.answered();
     if (messages) {
       polling = reason;
       try {
@@ -159,6 +162,8 @@ export function live({ page, query, onFrame, onSkip, onContact }) {
   function retryLater() {
     drop();
     clearTimeout(retryTimer);
+    // At another dispatch the attempts begin anew.
+    if (polling === null && server.failed()) failures = 0;
     const delay = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures);
     failures += 1;
     retryAt = new Date(Date.now() + delay);
@@ -184,7 +189,7 @@ export function live({ page, query, onFrame, onSkip, onContact }) {
     const since = new Date(lastMessageAt);
     if (state === 'lost') onContact({ name: 'lost', since, retryAt });
     else if (state === 'refused') onContact({ name: 'refused', since, ...refusal });
-    else if (state === 'live') onContact({ name: 'live', polling });
+    else if (state === 'live') onContact({ name: 'live', polling, elsewhere: server.elsewhere() });
   }
 
   open();
@@ -211,10 +216,10 @@ export function live({ page, query, onFrame, onSkip, onContact }) {
 }
 
 /** Requests messages. Returns them, or why the request was refused; neither if dispatch was not reached. */
-async function request(address) {
+async function request(server, path) {
   let response;
   try {
-    response = await fetch(address, { headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
+    response = await fetch(server.at(path), { credentials: server.credentials(), headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
     if (response.ok && isJson(response)) return { messages: await response.json() };
   } catch {
     return {};
@@ -227,10 +232,10 @@ async function request(address) {
 }
 
 /** Returns why no socket opens although requests are answered. */
-async function reasonForPolling() {
+async function reasonForPolling(server) {
   try {
     // A browser sends the origin with this method only.
-    const response = await fetch('/frames', { method: 'POST', headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
+    const response = await fetch(server.at('/frames'), { credentials: server.credentials(), method: 'POST', headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(POLL_TIMEOUT_MS) });
     const { type, detail } = isJson(response) ? await response.json() : {};
     if (type === 'foreign_origin') return `Dispatch refuses the live socket: ${detail}.`;
   } catch {

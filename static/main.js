@@ -8,6 +8,7 @@ import { keys } from './keys.js';
 import { live } from './live.js';
 import { arrange, morph } from './morph.js';
 import { notices } from './notices.js';
+import { servers } from './servers.js';
 import { themeSwitch } from './theme.js';
 import { view } from './view.js';
 
@@ -17,7 +18,8 @@ const rows = document.getElementById('table-rows');
 themeSwitch(document.getElementById('theme'));
 
 const notice = notices(document.getElementById('notices'));
-const command = commands({ onNotice: (text) => notice(text, 'answer'), run: () => socket.epoch() });
+const server = servers(root.dataset.others?.split(' ') ?? []);
+const command = commands({ onNotice: (text) => notice(text, 'answer'), run: () => socket.epoch(), server });
 const shown = contact({ onRetry: () => socket.open() });
 
 const order = orderHold(rows, watch, () => watch());
@@ -59,6 +61,7 @@ const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {},
 });
 
 const socket = live({
+  server,
   page: { epoch: root.dataset.epoch, frame: Number(root.dataset.frame) },
   query: (epoch, frame, bare) => {
     const query = new URLSearchParams(location.search);

@@ -162,7 +162,7 @@ impl Dispatch {
     }
 
     fn log(&mut self, now: Now, node: NodeName, kind: EventKind, text: String) {
-        self.log_event(now, NewEvent { node, kind, text, write: None });
+        self.log_event(now, NewEvent { node, kind, text, write: None, heard_from: None });
     }
 
     fn log_write(
@@ -173,7 +173,7 @@ impl Dispatch {
         text: String,
         write: LoggedWrite,
     ) {
-        self.log_event(now, NewEvent { node, kind, text, write: Some(write) });
+        self.log_event(now, NewEvent { node, kind, text, write: Some(write), heard_from: None });
     }
 
     fn log_event(&mut self, now: Now, event: NewEvent) {
@@ -204,8 +204,8 @@ impl Machine for Dispatch {
             Input::LinkDown { peer, cause } => self.on_link_down(now, peer, cause),
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
-            // Dispatch sets the pace itself.
-            Input::Pace(_) => {}
+            // Another dispatch has set it.
+            Input::Pace(pace) => self.adopt_pace(now, pace),
             Input::Command(Command::Request(request)) => self.on_request(now, request),
             Input::Command(Command::Ask(asked)) => {
                 let before = self.replica.map().changes();
@@ -246,6 +246,7 @@ impl Machine for Dispatch {
         self.give_up_commands(now);
         self.ask_overdue_cities(now);
         self.announce_due_pace(now);
+        self.end_adopted_pace(now);
         self.end_due_faults(now);
         self.end_overdue_exchange(now);
         self.pull_from_due_writers(now);

@@ -31,8 +31,9 @@ impl EventLog {
 
     /// Appends an event, and drops the oldest one if the limit is exceeded.
     pub(crate) fn append(&mut self, at: UnixMillis, event: NewEvent) -> Arc<LoggedEvent> {
-        let NewEvent { node, kind, text, write } = event;
-        let event = Arc::new(LoggedEvent { number: self.next, at, node, kind, text, write });
+        let NewEvent { node, kind, text, write, heard_from } = event;
+        let number = self.next;
+        let event = Arc::new(LoggedEvent { number, at, node, kind, text, write, heard_from });
         self.next += 1;
         self.events.push_back(Arc::clone(&event));
         if self.events.len() > self.events_max {
@@ -54,6 +55,8 @@ pub(crate) struct NewEvent {
     pub(crate) kind: EventKind,
     pub(crate) text: String,
     pub(crate) write: Option<LoggedWrite>,
+    /// The dispatch that has published the event; `None` if it happened here.
+    pub(crate) heard_from: Option<NodeName>,
 }
 
 /// A line of the event log.
@@ -71,6 +74,8 @@ pub struct LoggedEvent {
     pub text: String,
     /// The write behind the event, if there is one.
     pub write: Option<LoggedWrite>,
+    /// The dispatch that has published the event; `None` if it happened here.
+    pub heard_from: Option<NodeName>,
 }
 
 /// A write referenced by a logged event.
@@ -138,6 +143,27 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Returns the kind with this name, if other dispatches cannot observe its events: what users have
+    /// asked of one dispatch.
+    #[must_use]
+    pub fn of_request(name: &str) -> Option<Self> {
+        let kinds = [
+            Self::Created,
+            Self::Assigned,
+            Self::Terminated,
+            Self::Injected,
+            Self::Accepted,
+            Self::Paused,
+            Self::Resumed,
+            Self::Stepped,
+            Self::Stopped,
+            Self::Killed,
+            Self::Rebuilt,
+            Self::Played,
+        ];
+        kinds.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Returns the name used by the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -176,7 +202,7 @@ mod tests {
         for text in ["one", "two", "three"] {
             let node = "gotham".parse().unwrap();
             let (kind, text) = (EventKind::Answers, text.to_owned());
-            log.append(UnixMillis(7), NewEvent { node, kind, text, write: None });
+            log.append(UnixMillis(7), NewEvent { node, kind, text, write: None, heard_from: None });
         }
         let kept: Vec<_> =
             log.events().iter().map(|event| (event.number, event.text.as_str())).collect();

@@ -106,6 +106,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
     let counted = vec![true; cities.len()];
     let (dispatch, rows) = (node("dispatch"), Rows::default());
     View {
+        dispatches: vec![dispatch.name],
         at: at(millis),
         joined: true,
         status: ClusterStatus::of(
@@ -242,6 +243,7 @@ impl Fixture {
     pub(crate) fn logged(mut self, city: &str, kind: EventKind) -> Self {
         let number = self.view.events.len() as u64 + 1;
         let event = LoggedEvent {
+            heard_from: None,
             number,
             at: NOW.wall,
             node: name(city),

@@ -11,15 +11,17 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use gossip::link::{self, Cluster, ClusterConfig, Node, Port, TopicHandle};
+use gossip::link::{
+    self, Cluster, ClusterConfig, News, Node, Port, Subscription, TopicHandle, shortened,
+};
 use gossip::services::tracker::Tracker;
 use gossip::types::desk::{Answered, Desk};
-use gossip::{Intensity, replica};
+use gossip::{Intensity, NodeName, replica};
 use node_api::access::tokens::Tokens;
 use node_api::types::Services;
 use shared::meter::Metric;
 use shared::node::Start;
-use shared::options::{Costs, well_known_cities};
+use shared::options::{Costs, is_dispatch, well_known_cities};
 use shared::process::{HeroNode, Process};
 use shared::{Replica, process, well_known};
 
@@ -27,9 +29,13 @@ use crate::dispatch::{Config, Dispatch, Event};
 use crate::event_log::{EVENTS, EventKind, LoggedEvent};
 use crate::metrics::{self, ViewMetrics};
 use crate::options::Options;
+use crate::request::Log;
 use crate::web::{
     self, DispatchHandle, LauncherClient, Limits, Responder, Settings, representation,
 };
+
+/// The size limit of the text of an event of another dispatch, in characters.
+const HEARD_CHARS_MAX: usize = 300;
 
 /// Runs dispatch until it is asked to stop.
 #[must_use]
@@ -39,7 +45,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(start: Start<Options, Tokens>) -> ExitCode {
-    let Start { name, options, checked: tokens, cluster, unsafe_for } = start;
+    let Start { name, options, checked: tokens, mut cluster, unsafe_for } = start;
     let cities = well_known_cities();
     let members = cluster.roster.configured().clone();
     let mut bounds = options.node.limits.bounds(Costs::DISPATCH);
@@ -48,7 +54,9 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         bounds.log(&format!(", {browsers} live sockets ({browsers_per_address} per address)"));
         let (tls, limits) = (cluster.tls.clone(), options.node.limits.connections(&bounds));
         let encrypted = tls.is_some();
-        let port = Port { listener: process::bind(options.listen).await?, tls, limits };
+        let listener = process::bind(options.listen).await?;
+        cluster.advertise_if_further(listener.local_addr()?);
+        let port = Port { listener, tls, limits };
         let stop = CancellationToken::new();
         let config = Config {
             cities: cities.clone(),
@@ -65,7 +73,11 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let tracker = services.tracker.clone();
         let settings = Settings {
             cities,
-            guard: options.access.guard(tokens, options.listen, encrypted),
+            guard: options.access.allowing(options.web.others.clone()).guard(
+                tokens,
+                options.listen,
+                encrypted,
+            ),
             cluster: handle_to_types,
             services,
             launcher: LauncherClient::of(options.launcher),
@@ -76,7 +88,10 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
                 browsers_per_address,
                 commands: options.web.max_commands,
             },
+            others: options.web.others,
         };
+        let heard = hear(log.subscribe(), name, handle.clone(), stop.clone());
+        tokio::spawn(heard);
         let router = web::router(handle, settings, stop.clone());
         let intensity = Intensity::new(options.max_restarts, options.max_restart_window);
         let process = Process {
@@ -94,7 +109,9 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         let begin = move |me, _crashes, now| Dispatch::new(me, config.clone(), seeds.random(), now);
         let mut view_metrics = ViewMetrics::default();
         let on_event = move |event| {
-            if let Event::Logged(event) = &event {
+            if let Event::Logged(event) = &event
+                && event.heard_from.is_none()
+            {
                 publish(&log, &tracker, event);
             }
             deliver(event, &responder, &mut view_metrics, &known);
@@ -111,6 +128,32 @@ fn publish(log: &TopicHandle, tracker: &Tracker, event: &LoggedEvent) {
     let event = serde_json::to_vec(&event).expect("the types of the API are JSON");
     // Without room in the queue it is not published, as any message may be lost.
     let _ = log.post(&event);
+}
+
+/// Logs what users have asked of other dispatches, as those publish it.
+async fn hear(
+    mut log: Subscription,
+    me: NodeName,
+    dispatch: DispatchHandle,
+    stop: CancellationToken,
+) {
+    while let Some(Some(news)) = stop.run_until_cancelled(log.next()).await {
+        let News::Message { from, body } = news else { continue };
+        if from.node != me
+            && is_dispatch(from.node)
+            && let Some(event) = heard(from.node, &body)
+        {
+            dispatch.log(event).await;
+        }
+    }
+}
+
+/// Returns the event in this message of another dispatch, if it is one that this one cannot observe.
+fn heard(from: NodeName, message: &[u8]) -> Option<Log> {
+    let event: api_types::Event = serde_json::from_slice(message).ok()?;
+    let (node, kind) = (event.node.parse().ok()?, EventKind::of_request(&event.kind)?);
+    let text = shortened(&event.text, HEARD_CHARS_MAX);
+    Some(Log { node, kind, text: format!("{text} (at {from})"), heard_from: Some(from) })
 }
 
 /// What is known of the other processes.

@@ -7,15 +7,21 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
 
+use gossip::NodeName;
 use node_api::access::options::AccessOptions;
+use node_api::access::origin::Origin;
 use shared::hero::HERO_NAME_CHARS_MAX;
 use shared::node;
-use shared::options::{Bounds, Interval, NodeOptions, Share, duration};
+use shared::options::{Bounds, Interval, NodeOptions, Share, duration, is_dispatch};
 
 /// Dispatch of the superhero cluster: the page, the API, and gossip between the cities
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dispatch", version, about)]
 pub(crate) struct Options {
+    /// Name of a further dispatch, such as dispatch-2
+    #[arg(long, value_name = "NAME", value_parser = dispatch_name, env = "SUPERHERO_NAME")]
+    pub(crate) name: Option<NodeName>,
+
     /// Address to listen on for browsers, nodes and probes; port 0 picks a free port and prints it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4900", env = "SUPERHERO_LISTEN")]
     pub(crate) listen: SocketAddr,
@@ -63,6 +69,18 @@ impl node::Options for Options {
 
     fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    fn name(&self) -> Option<NodeName> {
+        self.name
+    }
+}
+
+fn dispatch_name(text: &str) -> Result<NodeName, String> {
+    match text.parse::<NodeName>() {
+        Ok(name) if is_dispatch(name) && !text.ends_with('-') => Ok(name),
+        Ok(_) => Err("expected dispatch, or a name that begins with dispatch-".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -117,6 +135,15 @@ pub(crate) struct WebOptions {
         env = "SUPERHERO_MAX_NAME_CHARS"
     )]
     pub(crate) max_name_chars: usize,
+
+    /// Another dispatch, http://HOST:PORT: pages opened here go on there if this one ends, and its pages go on here; repeat for each
+    #[arg(
+        long = "other-dispatch",
+        value_name = "URL",
+        env = "SUPERHERO_OTHER_DISPATCH",
+        value_delimiter = ','
+    )]
+    pub(crate) others: Vec<Origin>,
 
     /// Commands a minute and address, counted in the whole cluster; 0 for any number
     #[arg(

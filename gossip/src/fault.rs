@@ -24,6 +24,8 @@ pub const HEAL_AFTER: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(3_600);
 /// The maximum number of faults in force at a node, which ignores further ones.
 pub const FAULTS_MAX: usize = 64;
+/// The number of healed faults that a node remembers.
+pub const HEALED_MAX: usize = FAULTS_MAX;
 
 /// The identifier of a fault in the whole cluster. It is random, so that a controller does not
 /// reuse one after it has lost its memory.
@@ -175,7 +177,7 @@ impl Fault {
     }
 }
 
-/// A request of the controller to a node's process. Machines do not receive it.
+/// A request of a controller to a node's process. Machines do not receive it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Control {
     /// Puts a fault in force, or extends it.
@@ -242,12 +244,15 @@ pub struct InForce {
     pub frames: Frames,
 }
 
-/// The faults in force at a node. Its process reports them to the controller on every change, and
+/// The faults in force at a node. Its process reports them to the controllers on every change, and
 /// periodically while there are any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// All faults in force.
     pub faults: Vec<InForce>,
+    /// The faults that were healed here last, oldest first. They are not put in force again, so that of
+    /// several controllers, one that has not heard of the end restores none.
+    pub healed: Vec<FaultId>,
     /// The node's wall clock.
     pub wall: UnixMillis,
     /// By how many milliseconds the wall clock was set since the previous report; 0 if it was not.
@@ -260,6 +265,7 @@ impl Report {
     pub fn is_valid(&self) -> bool {
         let can_last = |in_force: &InForce| in_force.remaining <= *HEAL_AFTER.end();
         self.faults.len() <= FAULTS_MAX
+            && self.healed.len() <= HEALED_MAX
             && self.faults.iter().all(|in_force| in_force.fault.is_valid() && can_last(in_force))
     }
 }

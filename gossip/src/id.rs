@@ -35,6 +35,14 @@ impl NodeName {
         std::str::from_utf8(&self.0[..end]).expect("a node name is ASCII by construction")
     }
 
+    /// Returns whether this is the name of a family, or that of a further node of it: `dispatch` and
+    /// `dispatch-2` are of the family `dispatch`.
+    #[must_use]
+    pub fn is_of(&self, family: Self) -> bool {
+        let rest = self.as_str().strip_prefix(family.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     /// Returns the name, padded with zeros to the longest name.
     #[must_use]
     pub fn padded(&self) -> &[u8; NODE_NAME_BYTES_MAX] {

@@ -314,7 +314,7 @@ impl<V: Payload> Replica<V> {
 
     /// Returns whether the node at the other end of a link may send rounds of the node `from`.
     fn may_pass_on(&self, via: NodeName, from: NodeName) -> bool {
-        let carries = self.config.carriers.contains(&via) && self.admits(from);
+        let carries = self.config.carries(via) && self.admits(from);
         via == from || carries || !self.keeps(Rule::OnlyCarriersPassOn)
     }
 

@@ -16,7 +16,7 @@ use crate::protocol::{Envelope, Step};
 use crate::types::addresses::is_address;
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 12;
+pub const PROTOCOL_VERSION: u16 = 13;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.
@@ -321,6 +321,7 @@ mod tests {
             |id, remaining| InForce { fault: fault(id), remaining, frames: Frames::default() };
         let report = |faults| {
             decode(&encode::<Texts>(&Frame::Report(Report {
+                healed: Vec::new(),
                 faults,
                 wall: UnixMillis(5),
                 clock_step_ms: 0,

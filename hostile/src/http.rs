@@ -158,6 +158,7 @@ fn settings(cluster: Cluster) -> Settings {
     let tokens = Tokens::new(None, None).expect("no token equals no other");
     let (hosts, origins) = (Vec::new(), Vec::new());
     Settings {
+        others: Vec::new(),
         cities: well_known_cities(),
         guard: Guard::new(AccessPolicy {
             on_loopback: false,

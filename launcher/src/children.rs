@@ -22,7 +22,7 @@ use crate::child::Child;
 use crate::layout::Layout;
 use crate::lines::Terminal;
 use crate::listening::listening_process;
-use crate::node::{NODES, Node};
+use crate::node::Node;
 
 /// The ports of cities that are founded.
 const PORTS: RangeInclusive<u16> = 4904..=4999;
@@ -142,8 +142,8 @@ impl Children {
 
     /// Returns the node of this name.
     fn node(&self, name: NodeName) -> Result<&'static Node, Refusal> {
-        let started = NODES.iter().find(|node| node.name == name.as_str());
-        started.or_else(|| self.founded.get(&name).copied()).ok_or(Refusal::Unknown(name))
+        let started = self.layout.nodes.iter().find(|node| node.name == name.as_str());
+        started.copied().or_else(|| self.founded.get(&name).copied()).ok_or(Refusal::Unknown(name))
     }
 
     /// Returns a port at which neither a founded city nor another process listens.
@@ -224,6 +224,8 @@ impl Children {
         let address = self.layout.address(node);
         let by_hand = if node.is_founded() {
             format!("make city NAME={name}")
+        } else if node.is_dispatch() && *name != DISPATCH {
+            format!("dispatch --name {name} --listen {address}")
         } else {
             format!("make {name}")
         };
@@ -232,8 +234,8 @@ impl Children {
         }
         let remedy = if self.none_runs() {
             "no node is running".to_owned()
-        } else if *name == DISPATCH {
-            format!("the page is down; restart it with {by_hand} in another terminal")
+        } else if node.is_dispatch() {
+            format!("its page is down; restart it with {by_hand} in another terminal")
         } else if self.layout.socket.is_some() && self.running.contains_key(DISPATCH) {
             let verb = if node.is_founded() { "found" } else { "rebuild" };
             format!("{verb} it on the page, or with {by_hand} in another terminal")

@@ -1,7 +1,8 @@
 //! The layout of a cluster: the address of each node and the command that starts it.
 //!
-//! Invariant: every node receives all addresses; only dispatch receives the launcher's socket.
+//! Invariant: every node receives all addresses; only dispatches receive the launcher's socket.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ const PRINT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Layout {
     /// The directory of the binaries.
     pub(crate) binaries: PathBuf,
+    /// The nodes that are started at first.
+    pub(crate) nodes: Vec<&'static Node>,
     /// The address of all nodes; each listens on its well-known port.
     pub(crate) host: IpAddr,
     /// The configuration file of all nodes.
@@ -43,15 +46,33 @@ impl Layout {
         SocketAddr::new(self.host, node.port)
     }
 
-    /// Returns the URL of the page, with `localhost` for the default address.
-    pub(crate) fn page(&self) -> String {
-        let address = SocketAddr::new(self.host, well_known_address(DISPATCH).port());
-        let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        if address == well_known_address(DISPATCH) {
-            format!("{scheme}://localhost:{}", address.port())
+    /// Returns the nodes that are started at first: the four of every cluster, and further dispatches.
+    pub(crate) fn nodes(dispatches: u16) -> Vec<&'static Node> {
+        NODES.iter().chain((2..=dispatches).map(Node::dispatch)).collect()
+    }
+
+    /// Returns the URLs of the page.
+    pub(crate) fn pages(&self) -> Vec<String> {
+        let dispatches = self.nodes.iter().filter(|node| node.is_dispatch());
+        dispatches.map(|dispatch| self.page(dispatch)).collect()
+    }
+
+    /// Returns the URL of the page at a dispatch, with `localhost` for the default address.
+    fn page(&self, dispatch: &Node) -> String {
+        let address = self.address(dispatch);
+        if address.ip() == well_known_address(DISPATCH).ip() {
+            format!("{}://localhost:{}", self.scheme(), address.port())
         } else {
-            format!("{scheme}://{address}")
+            self.origin(dispatch)
         }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificates.is_some() { "https" } else { "http" }
+    }
+
+    fn origin(&self, node: &Node) -> String {
+        format!("{}://{}", self.scheme(), self.address(node))
     }
 
     /// Returns the command that starts a node. A city that is founded also gets the addresses of those
@@ -61,6 +82,15 @@ impl Layout {
         let mut command = std::process::Command::new(self.binaries.join(node.program));
         if node.is_founded() {
             command.arg(name);
+        }
+        if node.is_dispatch() {
+            command.arg(format!("--name={name}"));
+            let others = self.nodes.iter().filter(|other| other.is_dispatch());
+            for other in others.filter(|other| other.name != name) {
+                // The default address has two names, by which a page may be opened.
+                let urls = BTreeSet::from([self.page(other), self.origin(other)]);
+                command.args(urls.iter().map(|url| format!("--other-dispatch={url}")));
+            }
         }
         command.arg(format!("--listen={}", self.address(node)));
         let founded = founded.iter().copied().filter(|_| node.is_founded());
@@ -78,7 +108,7 @@ impl Layout {
         // Removed if inherited from the environment: it would point to the socket of another
         // launcher.
         match &self.socket {
-            Some(socket) if name == DISPATCH => command.env(LAUNCHER_VARIABLE, socket),
+            Some(socket) if node.is_dispatch() => command.env(LAUNCHER_VARIABLE, socket),
             Some(_) | None => command.env_remove(LAUNCHER_VARIABLE),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -110,7 +140,7 @@ impl Layout {
         if self.config.is_none() {
             return Ok(None);
         }
-        for node in &NODES {
+        for node in &self.nodes {
             let mut command = Command::from(self.command(node, &[]));
             let printed = command.arg("--print-config").kill_on_drop(true).output();
             let output = timeout(PRINT_TIMEOUT, printed)

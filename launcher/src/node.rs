@@ -1,6 +1,7 @@
 //! The nodes that the launcher starts: the four of every cluster, and the cities that are founded.
 
 use gossip::NodeName;
+use shared::options::well_known_address;
 use shared::well_known::{DISPATCH, LOCATION};
 
 /// The nodes in the order of their start. The colours are those of the page.
@@ -8,9 +9,11 @@ pub(crate) const NODES: [Node; 4] = [
     Node { name: "gotham", program: "gotham", port: 4901, colour: 98 },
     Node { name: "metropolis", program: "metropolis", port: 4902, colour: 36 },
     Node { name: "capitol", program: "capitol", port: 4903, colour: 172 },
-    Node { name: DISPATCH, program: DISPATCH, port: 4900, colour: 245 },
+    Node { name: DISPATCH, program: DISPATCH, port: 4900, colour: DISPATCH_COLOUR },
 ];
 
+/// The colour of the names of dispatches.
+const DISPATCH_COLOUR: u8 = 245;
 /// The colour of the names of founded cities.
 const FOUNDED_COLOUR: u8 = 29;
 
@@ -28,6 +31,18 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Returns a further dispatch: `number` is at least 2.
+    pub(crate) fn dispatch(number: u16) -> &'static Self {
+        let name = Box::leak(format!("{DISPATCH}-{number}").into_boxed_str());
+        let port = well_known_address(DISPATCH).port() + 1 - number;
+        Box::leak(Box::new(Self { name, program: DISPATCH, port, colour: DISPATCH_COLOUR }))
+    }
+
+    /// Returns whether it serves the page.
+    pub(crate) fn is_dispatch(&self) -> bool {
+        self.program == DISPATCH
+    }
+
     /// Returns a city that is founded. It is never freed, so the number of names must be bounded.
     pub(crate) fn founded(name: NodeName, port: u16) -> &'static Self {
         let name = Box::leak(name.to_string().into_boxed_str());

@@ -19,6 +19,16 @@ pub(crate) struct Options {
     )]
     pub(crate) host: IpAddr,
 
+    /// Number of dispatches; further ones are dispatch-2 and so on, on the ports below 4900
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=4),
+        env = "SUPERHERO_DISPATCHES"
+    )]
+    pub(crate) dispatches: u16,
+
     /// Directory of certificates for all nodes, as created by `make certs`; turns on TLS
     #[arg(long, value_name = "DIRECTORY", env = "SUPERHERO_CERTS")]
     pub(crate) certs: Option<PathBuf>,

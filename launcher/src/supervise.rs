@@ -18,7 +18,6 @@ use crate::SHUTDOWN_TIMEOUT;
 use crate::children::Children;
 use crate::layout::Layout;
 use crate::lines::{Terminal, print_error};
-use crate::node::NODES;
 use crate::options::Options;
 use crate::socket::{Operation, Request, Socket};
 
@@ -39,6 +38,7 @@ pub(crate) async fn run(
     let socket = open_socket(sender, terminal);
     let layout = Layout {
         binaries: binaries.to_owned(),
+        nodes: Layout::nodes(options.dispatches),
         host: options.host,
         config,
         certificates: options.certs,
@@ -48,12 +48,12 @@ pub(crate) async fn run(
         print_error(error, SHUTDOWN_TIMEOUT);
         return Ok(ExitCode::from(EXIT_UNUSABLE));
     }
-    let page = layout.page();
+    let (pages, nodes) = (layout.pages().join("   "), layout.nodes.clone());
     let mut children = Children::new(layout, terminal.clone());
-    for node in &NODES {
+    for node in nodes {
         children.start(node)?;
     }
-    terminal.print(&format!("Page: {page}   (Ctrl-C stops all nodes)"));
+    terminal.print(&format!("Page: {pages}   (Ctrl-C stops all nodes)"));
     let mut failed = false;
     loop {
         tokio::select! {

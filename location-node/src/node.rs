@@ -1,6 +1,5 @@
 //! The process of a city, from its options to its exit code.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
@@ -45,9 +44,7 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
     process::block_on(async move {
         bounds.log("");
         let listener = process::bind(options.listen).await?;
-        if cluster.roster.is_further() && cluster.advertised.is_none() {
-            cluster.advertised = reachable_at(listener.local_addr()?);
-        }
+        cluster.advertise_if_further(listener.local_addr()?);
         let process = Process {
             name,
             port: Port {
@@ -92,12 +89,6 @@ fn run(start: Start<Options, Tokens>) -> ExitCode {
         };
         process::run(process, router, commands, server, begin, on_event).await
     })
-}
-
-/// Returns the address at which others reach a process that listens here; `None` if it listens at all
-/// addresses of its machine.
-fn reachable_at(listening: SocketAddr) -> Option<String> {
-    (!listening.ip().is_unspecified()).then(|| listening.to_string())
 }
 
 fn on_event(event: Event) -> ControlFlow<IncarnationEnd> {

@@ -8,8 +8,8 @@ use clap::{Command, CommandFactory, Parser};
 use gossip::NodeName;
 use node_api::access::options::AccessOptions;
 use shared::node;
-use shared::options::{Interval, NodeOptions, duration, well_known_address};
-use shared::well_known::{DISPATCH, LOCATION};
+use shared::options::{Interval, NodeOptions, duration, is_dispatch, well_known_address};
+use shared::well_known::LOCATION;
 
 /// A city of the superhero cluster
 #[derive(Clone, Debug, Parser)]
@@ -78,7 +78,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 
 fn city_name(text: &str) -> Result<NodeName, String> {
     match text.parse::<NodeName>() {
-        Ok(name) if [DISPATCH, "home"].contains(&name.as_str()) => {
+        Ok(name) if is_dispatch(name) || name.as_str() == "home" => {
             Err(format!("{name} is not a city"))
         }
         Ok(name) if !name.as_str().starts_with(|first: char| first.is_ascii_lowercase()) => {

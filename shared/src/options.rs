@@ -301,6 +301,12 @@ pub fn well_known_address(name: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// Returns whether this is the name of a dispatch: `dispatch`, or of a further one, `dispatch-2`.
+#[must_use]
+pub fn is_dispatch(name: NodeName) -> bool {
+    name.is_of(well_known_name(DISPATCH))
+}
+
 /// Returns the names of the well-known cities, in the order of the page.
 #[must_use]
 pub fn well_known_cities() -> Vec<NodeName> {

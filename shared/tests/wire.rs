@@ -34,12 +34,12 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_12_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 12);
+fn version_13_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 13);
     assert_eq!(
         hex(&hello().encode()),
         format!(
-            "534843310c000973757065726865726f06676f7468616d01a1fb4fc305000000000000000000000100{}",
+            "534843310d000973757065726865726f06676f7468616d01a1fb4fc305000000000000000000000100{}",
             "07".repeat(32)
         )
     );
@@ -175,11 +175,12 @@ fn version_12_has_these_bytes() {
         (Frame::Control(Control::Accept(UnixMillis(5_000))), "05038827"),
         (
             Frame::Report(Report {
+                healed: vec![FaultId(9)],
                 faults: vec![InForce { fault, remaining: Duration::from_millis(1_500), frames }],
                 wall: UnixMillis(5),
                 clock_step_ms: -1,
             }),
-            "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee01090108000501",
+            "06014d010080c6868f010080c6868f0106676f7468616d00010180cab5ee010901080001090501",
         ),
         (
             Frame::Publication(Publication {

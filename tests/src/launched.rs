@@ -16,6 +16,7 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::cluster::{Cluster, Loopback, Options};
 use crate::loopback::own_address;
 use crate::nodes::NODES;
@@ -26,6 +27,9 @@ use crate::wait::{HANG_TIMEOUT, ensure, wait_until};
 
 /// The time limit for stopping all nodes: the launcher kills them after three seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The port of a second dispatch.
+const SECOND_DISPATCH_PORT: u16 = 4899;
 
 /// The launcher and its four children. They stop when it is dropped.
 #[derive(Debug)]
@@ -53,12 +57,38 @@ impl Launched {
         launched
     }
 
+    /// Starts all four and a second dispatch, and waits until all may write.
+    ///
+    /// # Panics
+    /// If they do not become ready.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with_two_dispatches() -> Self {
+        let launched = Self::start_with(own_address(), &["--dispatches=2"]);
+        launched.cluster.wait_ready(&NODES);
+        wait_until("dispatch-2 is ready", HANG_TIMEOUT, || {
+            let reply = launched.second_dispatch().try_request("GET", "/readyz", &[], &[])?;
+            ensure(reply.status == 200, || format!("{} {}", reply.status, reply.body))
+        });
+        launched
+    }
+
+    /// Returns a client for the HTTP API of the second dispatch.
+    #[must_use]
+    pub fn second_dispatch(&self) -> Api {
+        Api::new((self.address, SECOND_DISPATCH_PORT).into())
+    }
+
     /// Starts all four at this address, without waiting for them.
     ///
     /// # Panics
     /// If the launcher cannot be started.
     #[must_use]
     pub fn start_at(address: Ipv4Addr) -> Self {
+        Self::start_with(address, &[])
+    }
+
+    fn start_with(address: Ipv4Addr, arguments: &[&str]) -> Self {
         let options = Options::default();
         let directory = || tempfile::tempdir().expect("a temporary directory can be created");
         let (temporary, logs) = (directory(), directory());
@@ -69,10 +99,11 @@ impl Launched {
             ("SUPERHERO_PATROL_INTERVAL", options.patrol),
             ("SUPERHERO_FIGHT_INTERVAL", options.fight),
         ];
-        let host = format!("--host={address}");
+        let mut all = vec![format!("--host={address}")];
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let launcher = Process::start(
             "superhero-cluster",
-            &[host],
+            &all,
             &environment,
             logs.path().join("launcher.log"),
         );
@@ -195,9 +226,10 @@ pub fn processes_at(address: Ipv4Addr) -> BTreeMap<&'static str, Pid> {
         let Some(program) = arguments.next() else { continue };
         let node = NODES.into_iter().find(|node| Path::new(program).ends_with(node));
         if let Some(node) = node
-            && arguments.any(|argument| argument.starts_with(&listens))
+            && let Some(port) = arguments.find_map(|argument| argument.strip_prefix(&listens))
         {
-            found.insert(node, Pid::from_raw(id));
+            let is_second = node == "dispatch" && port == SECOND_DISPATCH_PORT.to_string();
+            found.insert(if is_second { "dispatch-2" } else { node }, Pid::from_raw(id));
         }
     }
     found

@@ -415,7 +415,7 @@ fn launcher_exits_with_the_last_node() {
 
     launched.kill9("dispatch");
     launched.wait_log("the launcher reports how to restart dispatch", |log| {
-        log.contains("; the page is down; restart it with make dispatch in another terminal\n")
+        log.contains("; its page is down; restart it with make dispatch in another terminal\n")
     });
     launched.kill9("gotham");
     launched.wait_log("the launcher reports the manual command", |log| {

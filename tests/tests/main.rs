@@ -17,6 +17,7 @@ mod deploy;
 mod described;
 mod descriptors;
 mod discovery;
+mod dispatches;
 mod doctor;
 mod endurance;
 mod failure;

@@ -14,7 +14,7 @@ use shared::{Entry, Frame};
 
 use super::Dispatch;
 use super::requests::{self, Commanded, Ending, PendingCommand};
-use crate::event_log::{EventKind, LoggedWrite};
+use crate::event_log::{EventKind, LoggedWrite, NewEvent};
 use crate::model::tables::TypeTable;
 use crate::request::{
     AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
@@ -75,8 +75,8 @@ impl Dispatch {
             Action::Kill(kill) => {
                 self.end_process(now, Ticket::new(ticket), kill.city, Ending::Kill, trace)
             }
-            Action::Log(Log { node, kind, text }) => {
-                self.log(now, node, kind, text);
+            Action::Log(Log { node, kind, text, heard_from }) => {
+                self.log_event(now, NewEvent { node, kind, text, write: None, heard_from });
                 self.reply(Ticket::<Log>::new(ticket), Ok(()));
             }
             Action::Find(Find { hero }) => {

@@ -217,7 +217,12 @@ mod tests {
         };
         let lasts = Duration::from_secs(9);
         let in_force = InForce { fault, remaining: lasts, frames: Frames::default() };
-        let report = Report { faults: vec![in_force], wall: UnixMillis(0), clock_step_ms: 0 };
+        let report = Report {
+            faults: vec![in_force],
+            healed: Vec::new(),
+            wall: UnixMillis(0),
+            clock_step_ms: 0,
+        };
         let mut control = FaultControl::default();
         control.inject(now(0), Ticket::new(1), fault, lasts, [gotham, capitol].into());
         control.on_report(now(10), gotham, &report);

@@ -37,7 +37,7 @@ impl Dispatch {
         self.answer_confirmed(now);
     }
 
-    /// Returns the nodes that can be sent a control: the linked ones, and dispatch's own process.
+    /// Returns the nodes that can be sent a control: the linked ones, and this dispatch's own process.
     pub(super) fn all_nodes(&self) -> Vec<NodeName> {
         self.observer.links().keys().copied().chain([self.me()]).collect()
     }
@@ -120,7 +120,8 @@ impl Dispatch {
     }
 
     pub(super) fn on_report(&mut self, now: Now, from: NodeName, report: &Report) {
-        let Reported { begun, controls, over } = self.faults.on_report(now, from, report);
+        let Reported { begun, controls, healed, over } = self.faults.on_report(now, from, report);
+        self.log_all_healed(now, &healed, "healed");
         for (fault, heal_after) in begun {
             let text = format!("{}, for {}", describe(&fault), seconds(heal_after));
             self.log(now, fault.from, EventKind::Injected, text);

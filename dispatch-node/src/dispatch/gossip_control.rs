@@ -18,13 +18,22 @@ pub(super) struct GossipControl {
     poll: Timer,
     pace: Pace,
     announce_at: Option<Duration>,
+    /// The end of the lease of a pace that another dispatch has set.
+    adopted_until: Option<Duration>,
     exchange: Option<PendingExchange>,
 }
 
 impl GossipControl {
     /// Returns gossip at the default pace with these two timers.
     pub(super) fn new(carried: Timer, poll: Timer) -> Self {
-        Self { carried, poll, pace: Pace::FREE, announce_at: None, exchange: None }
+        Self {
+            carried,
+            poll,
+            pace: Pace::FREE,
+            announce_at: None,
+            adopted_until: None,
+            exchange: None,
+        }
     }
 
     /// Returns whether a round between two cities is due; if so, restarts its timer.
@@ -52,14 +61,34 @@ impl GossipControl {
         self.pace
     }
 
-    /// Sets the pace of gossip. The caller must announce it to the cities.
+    /// Takes over the pace that another dispatch has set, for the time of its lease.
+    pub(super) fn adopt_pace(&mut self, now: Now, pace: Pace) {
+        if pace != self.pace {
+            self.set_pace(now, pace);
+        }
+        self.announce_at = None;
+        self.adopted_until = (pace != Pace::FREE).then_some(now.mono + Pace::LEASE);
+    }
+
+    /// Returns whether the lease of a pace of another dispatch is over.
+    pub(super) fn adopted_pace_is_over(&self, now: Now) -> bool {
+        self.adopted_until.is_some_and(|until| until <= now.mono)
+    }
+
+    /// Sets the pace of gossip. The caller must announce it to the other nodes.
     pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
         self.pace = pace;
+        self.adopted_until = None;
         self.carried.set_pace(pace, now);
         self.poll.set_pace(pace, now);
     }
 
-    /// Notes that the pace was announced to the cities.
+    /// Returns whether it announces a pace: another one than the default, which it has set itself.
+    pub(super) fn announces_pace(&self) -> bool {
+        self.announce_at.is_some()
+    }
+
+    /// Notes that the pace was announced to the other nodes.
     pub(super) fn announced(&mut self, now: Now) {
         // Three announcements per lease: one lost frame does not end it.
         self.announce_at = (self.pace != Pace::FREE).then_some(now.mono + Pace::LEASE / 3);
@@ -93,7 +122,13 @@ impl GossipControl {
     /// Returns the earliest deadline of the timers, the announcement and the exchange.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let exchange = self.exchange.as_ref().map(|exchange| exchange.deadline);
-        earliest([self.carried.deadline(), self.poll.deadline(), self.announce_at, exchange])
+        earliest([
+            self.carried.deadline(),
+            self.poll.deadline(),
+            self.announce_at,
+            self.adopted_until,
+            exchange,
+        ])
     }
 }
 
@@ -115,5 +150,24 @@ mod tests {
         gossip.announced(now(1_000));
         assert!(!gossip.announcement_is_due(now(9_000)));
         assert!(gossip.deadline().is_some(), "the timers keep running");
+    }
+
+    #[test]
+    fn pace_of_another_dispatch_is_not_announced_and_ends_with_its_lease() {
+        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
+        let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
+        let mut gossip = GossipControl::new(timer(), timer());
+        gossip.set_pace(now(0), Pace::PAUSED);
+        gossip.announced(now(0));
+        // The one that set it last announces it.
+        gossip.adopt_pace(now(100), Pace { percent: 50 });
+        assert!(!gossip.announcement_is_due(now(9_000)));
+        assert!(
+            !gossip.adopted_pace_is_over(now(3_099)) && gossip.adopted_pace_is_over(now(3_100))
+        );
+        gossip.adopt_pace(now(3_000), Pace { percent: 50 });
+        assert!(!gossip.adopted_pace_is_over(now(3_100)));
+        gossip.adopt_pace(now(3_200), Pace::FREE);
+        assert!(gossip.pace() == Pace::FREE && !gossip.adopted_pace_is_over(now(9_000)));
     }
 }

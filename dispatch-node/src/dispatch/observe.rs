@@ -2,7 +2,7 @@
 //!
 //! Invariant: observed entries never enter the replica, so observation heals nothing.
 
-use gossip::fault::{Control, Pace};
+use gossip::fault::Control;
 use gossip::{Incarnation, LinkDown, NodeName, Now, Origin};
 use shared::{Frame, Observation};
 
@@ -18,7 +18,7 @@ impl Dispatch {
         self.desk.link_up(origin);
         self.replica.link_up(now, origin);
         // The city may have started after the last announcement, and would run at the default pace.
-        if self.gossip.pace() != Pace::FREE {
+        if self.gossip.announces_pace() {
             self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
         }
         self.send_accepted(now, peer);

@@ -51,6 +51,7 @@ impl Dispatch {
             dispatch,
             joined: self.replica.joined(),
             cities,
+            dispatches: self.dispatches(),
             counted: self.comparison.counted().to_vec(),
             rows: self.comparison.rows().clone(),
             tables: self.comparison.tables().clone(),

@@ -45,8 +45,16 @@ impl Record {
         only_there: Vec<(HeroId, HeroName)>,
     ) -> Arc<LoggedEvent> {
         let text = destroyed_with(city, &only_there);
-        let event =
-            self.log(now, NewEvent { node: city, kind: EventKind::Destroyed, text, write: None });
+        let event = self.log(
+            now,
+            NewEvent {
+                node: city,
+                kind: EventKind::Destroyed,
+                text,
+                write: None,
+                heard_from: None,
+            },
+        );
         self.bomb_reports.push(city, event.number, only_there);
         event
     }

@@ -4,6 +4,7 @@
 //! Invariant: the columns of the rows are those of the observed cities.
 
 use gossip::{NodeName, Now, replica};
+use shared::options::is_dispatch;
 
 use super::Dispatch;
 use crate::event_log::EventKind;
@@ -14,9 +15,8 @@ pub const CITIES_MAX: usize = 32;
 impl Dispatch {
     /// Observes the members that there are now, up to the limit.
     pub(super) fn observe_members(&mut self, now: Now) {
-        let me = self.me();
         let members = self.replica.members();
-        let further = members.into_iter().filter(|member| *member != me);
+        let further = members.into_iter().filter(|member| !is_dispatch(*member));
         let further: Vec<NodeName> =
             further.filter(|member| !self.configured.contains(member)).collect();
         let names = self.configured.iter().copied().chain(further);
@@ -34,6 +34,14 @@ impl Dispatch {
         self.holdings_changed(now);
         // At once: the names of cities in requests are those of the published view.
         self.push_view(now);
+    }
+
+    /// Returns the dispatches that are members, this one included.
+    pub(super) fn dispatches(&self) -> Vec<NodeName> {
+        let mut dispatches = self.replica.members();
+        dispatches.insert(self.me());
+        dispatches.retain(|member| is_dispatch(*member));
+        dispatches.into_iter().collect()
     }
 
     /// Observes the members anew if this event of the replica adds or removes one, and logs it.

@@ -15,7 +15,7 @@ use crate::model::exchange::Exchange;
 use crate::request::{RequestError, RunExchange, Ticket};
 
 impl Dispatch {
-    /// Starts the rounds that are due: one between two random cities, one from a random city.
+    /// Starts the rounds that are due: one between two random cities, one from a random node.
     pub(super) fn start_due_rounds(&mut self, now: Now) {
         if self.gossip.carried_is_due(now) {
             let cities = self.observer.linked_cities();
@@ -28,10 +28,26 @@ impl Dispatch {
                 self.invite(source, puller);
             }
         }
-        if self.gossip.poll_is_due(now)
-            && let Some(city) = self.random.choose(self.observer.linked_cities().into_iter())
-        {
-            self.replica.pull(now, city, city.node, true);
+        if self.gossip.poll_is_due(now) {
+            for source in self.polled() {
+                self.replica.pull(now, source, source.node, true);
+            }
+        }
+    }
+
+    /// Returns the nodes to pull from: one of the linked cities and other dispatches; as long as this
+    /// dispatch waits for some of them before it joins, those.
+    fn polled(&mut self) -> Vec<Origin> {
+        let others = self.dispatches();
+        let others = others.into_iter().filter_map(|dispatch| self.observer.linked(dispatch));
+        let linked: Vec<Origin> = self.observer.linked_cities().into_iter().chain(others).collect();
+        let awaited = self.replica.awaited_to_join();
+        let is_awaited = |source: &&Origin| awaited.contains(&source.node);
+        let waits_for: Vec<Origin> = linked.iter().filter(is_awaited).copied().collect();
+        if waits_for.is_empty() {
+            self.random.choose(linked.into_iter()).into_iter().collect()
+        } else {
+            waits_for
         }
     }
 
@@ -120,6 +136,21 @@ impl Dispatch {
         self.announce_pace(now);
     }
 
+    /// Takes over the pace that another dispatch has set. From then on it announces the pace, since it
+    /// was the last one to set it.
+    pub(super) fn adopt_pace(&mut self, now: Now, pace: Pace) {
+        self.gossip.adopt_pace(now, pace);
+        self.replica.pause(pace == Pace::PAUSED);
+        self.publisher.touch(now);
+    }
+
+    /// Returns to the configured pace if the dispatch that has set another one announces it no more.
+    pub(super) fn end_adopted_pace(&mut self, now: Now) {
+        if self.gossip.adopted_pace_is_over(now) {
+            self.adopt_pace(now, Pace::FREE);
+        }
+    }
+
     pub(super) fn announce_due_pace(&mut self, now: Now) {
         if self.gossip.announcement_is_due(now) {
             self.announce_pace(now);
@@ -127,9 +158,10 @@ impl Dispatch {
     }
 
     fn announce_pace(&mut self, now: Now) {
-        // Cities without a link are sent the pace when they connect.
-        for city in self.observer.linked_cities() {
-            self.send(city.node, Frame::Control(Control::Pace(self.gossip.pace())));
+        // Those without a link are sent the pace when they connect.
+        let nodes: Vec<NodeName> = self.observer.links().keys().copied().collect();
+        for node in nodes {
+            self.send(node, Frame::Control(Control::Pace(self.gossip.pace())));
         }
         self.gossip.announced(now);
     }

@@ -769,8 +769,12 @@ fn fault_that_expires_before_all_reports_counts_as_injected() {
     assert!(answers.is_empty(), "no node has reported");
     let frames = gossip::fault::Frames::default();
     let in_force = gossip::fault::InForce { fault, remaining: Duration::from_millis(400), frames };
-    let report =
-        gossip::fault::Report { faults: vec![in_force], wall: at(2_100).wall, clock_step_ms: 0 };
+    let report = gossip::fault::Report {
+        faults: vec![in_force],
+        healed: Vec::new(),
+        wall: at(2_100).wall,
+        clock_step_ms: 0,
+    };
     let report = Input::Frame { from: name("gotham"), frame: Frame::Report(report) };
     dispatch.handle(at(2_100), report);
     assert!(outputs(&mut dispatch).1.is_empty(), "capitol has not reported");
@@ -868,7 +872,12 @@ fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
         remaining: Duration::from_secs(9),
         frames: Frames::default(),
     }];
-    let report = Frame::Report(Report { faults, wall: at(2_050).wall, clock_step_ms: 0 });
+    let report = Frame::Report(Report {
+        faults,
+        healed: Vec::new(),
+        wall: at(2_050).wall,
+        clock_step_ms: 0,
+    });
     dispatch.handle(at(2_050), Input::Frame { from: name("gotham"), frame: report });
     assert_eq!(thawed(&mut dispatch), 1);
 }

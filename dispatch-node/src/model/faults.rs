@@ -57,6 +57,8 @@ pub(crate) struct Reported {
     pub(crate) begun: Vec<(Fault, Duration)>,
     /// The controls to send to the node.
     pub(crate) controls: Vec<Control>,
+    /// The faults that another dispatch has healed.
+    pub(crate) healed: Vec<Fault>,
     /// The faults that ended with the node's process.
     pub(crate) over: Vec<Fault>,
 }
@@ -124,7 +126,7 @@ impl Faults {
                 // The nodes ignore a fault beyond the limit: sending it again would never end.
                 controls.push(Control::Heal(fault.id));
             } else {
-                // An earlier incarnation of dispatch injected it.
+                // An earlier incarnation of dispatch injected it, or another dispatch.
                 let at = BTreeMap::from([(node, *frames)]);
                 self.active.push(Active {
                     fault: *fault,
@@ -135,6 +137,11 @@ impl Faults {
                 });
             }
         }
+        // Another dispatch has healed them.
+        let is_healed = |active: &&Active| report.healed.contains(&active.fault.id);
+        let healed: Vec<FaultId> =
+            self.active.iter().filter(is_healed).map(|active| active.fault.id).collect();
+        let healed = healed.into_iter().filter_map(|id| self.end(id)).collect();
         let mut over = Vec::new();
         for active in &mut self.active {
             if !active.fault.concerns(node)
@@ -152,7 +159,7 @@ impl Faults {
             }
         }
         let over = over.into_iter().filter_map(|id| self.end(id)).collect();
-        Reported { begun, controls, over }
+        Reported { begun, controls, healed, over }
     }
 
     /// Removes `node`, whose process has exited, from all faults. Returns the freezes that ended
@@ -316,7 +323,7 @@ mod tests {
         let frames = Frames { seen: 2, dropped: 1, ..Frames::default() };
         let faults =
             faults.iter().map(|fault| InForce { fault: *fault, remaining: s(9), frames }).collect();
-        Report { faults, wall: UnixMillis(0), clock_step_ms: 0 }
+        Report { faults, healed: Vec::new(), wall: UnixMillis(0), clock_step_ms: 0 }
     }
 
     #[test]

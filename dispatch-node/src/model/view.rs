@@ -32,6 +32,8 @@ pub struct View {
     pub joined: bool,
     /// The cities, in the order of the rows' cells.
     pub cities: Vec<NodeState>,
+    /// The dispatches, this one included.
+    pub dispatches: Vec<NodeName>,
     /// The cities whose copies are compared, in the order of `cities`.
     pub counted: Vec<bool>,
     /// The heroes that any node holds, ordered by name.

@@ -137,6 +137,8 @@ pub struct Log {
     pub kind: EventKind,
     /// The text shown on the page.
     pub text: String,
+    /// The dispatch that has published the event; `None` if it happened here.
+    pub heard_from: Option<NodeName>,
 }
 
 /// Reads the newest live copy of a hero.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use gossip::NodeName;
-use shared::well_known::DISPATCH;
+use shared::options::is_dispatch;
 
 use crate::dispatch::CITIES_MAX;
 use crate::event_log::EventKind;
@@ -40,7 +40,7 @@ pub(crate) fn name(text: &str) -> Result<NodeName, Problem> {
         Problem::not_allowed("invalid_city_name", detail)
     };
     match text.parse::<NodeName>() {
-        Ok(name) if [DISPATCH, "home"].contains(&name.as_str()) => {
+        Ok(name) if is_dispatch(name) || name.as_str() == "home" => {
             Err(refused("the name has another meaning"))
         }
         // It is an argument of a command, and a class of elements of the page.
@@ -81,7 +81,7 @@ pub(crate) async fn found(
         launcher::found(&launcher, city).await?;
         let text = format!("{city} was started, and becomes a member");
         // Without the event, the city was started all the same.
-        drop(asked.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await);
+        asked.log(Log { node: city, kind: EventKind::Rebuilt, text, heard_from: None }).await;
         Ok(None)
     };
     dispatch.keys().once(key, Change::Found(city), move || execute).await.map(drop)

@@ -128,7 +128,9 @@ async fn start(
             parse_reply(&answer, city)?;
             let text = format!("{city} was restarted");
             // Without the event, the city was restarted all the same.
-            drop(dispatch.ask(Log { node: city, kind: EventKind::Rebuilt, text }, None).await);
+            dispatch
+                .log(Log { node: city, kind: EventKind::Rebuilt, text, heard_from: None })
+                .await;
             Ok(())
         }
         Err(RequestFailure::Connect(error)) => {

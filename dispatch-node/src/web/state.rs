@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use axum::http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 
 use gossip::NodeName;
@@ -11,6 +12,7 @@ use gossip::link::{Cluster, ConnectionLimit};
 use gossip::services::cache::Cache;
 use gossip::services::limiter::Quota;
 use node_api::access::guard::Guard;
+use node_api::access::origin::Origin;
 use node_api::types::{Services, Types};
 
 use crate::web::auth::command_limit::CommandLimit;
@@ -53,6 +55,8 @@ pub(crate) struct AppState {
     pub(crate) tiles: Cache,
     /// The reason why dispatch, as configured, is insecure; `None` if it is secure.
     pub(crate) unsafe_for: Option<Arc<str>>,
+    /// The other dispatches.
+    pub(crate) others: Arc<Others>,
     /// Cancelled when dispatch stops.
     pub(crate) stop: CancellationToken,
 }
@@ -73,6 +77,8 @@ pub struct Settings {
     pub unsafe_for: Option<String>,
     /// The limits on requests and live sockets.
     pub limits: Limits,
+    /// The other dispatches at which open pages go on.
+    pub others: Vec<Origin>,
 }
 
 /// The limits on requests and live sockets.
@@ -96,7 +102,8 @@ impl AppState {
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { cities, guard, cluster, services, launcher, unsafe_for, limits } = settings;
+        let Settings { cities, guard, cluster, services, launcher, unsafe_for, limits, others } =
+            settings;
         let domain = Domain::new(cities, dispatch.views(), limits.name_chars);
         let scenarios =
             ScenarioRunner::new(dispatch.clone(), domain.clone(), launcher.clone(), stop.clone());
@@ -132,8 +139,40 @@ impl AppState {
             commands,
             tiles,
             unsafe_for: unsafe_for.map(Into::into),
+            others: Arc::new(Others::new(&others)),
             stop,
         }
+    }
+}
+
+/// The other dispatches, as the page names them.
+#[derive(Debug)]
+pub(crate) struct Others {
+    /// Their origins, separated by blanks.
+    pub(crate) list: String,
+    /// The content security policy of the page: its own scripts and styles only, connections to the
+    /// dispatches, and one Trusted Types policy.
+    pub(crate) content_security_policy: HeaderValue,
+}
+
+impl Others {
+    fn new(origins: &[Origin]) -> Self {
+        let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
+        let sockets = origins.iter().map(|origin| origin.replacen("http", "ws", 1));
+        let reached: String = origins
+            .iter()
+            .cloned()
+            .chain(sockets)
+            .fold(String::new(), |reached, address| reached + " " + &address);
+        let content_security_policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; \
+             connect-src 'self'{reached}; img-src 'self' data:; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types superhero"
+        );
+        let content_security_policy = HeaderValue::try_from(content_security_policy);
+        let content_security_policy = content_security_policy.expect("origins are ASCII");
+        Self { list: origins.join(" "), content_security_policy }
     }
 }
 

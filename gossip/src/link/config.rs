@@ -1,6 +1,7 @@
 //! The configuration of a cluster at one node: members, addresses and credentials.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crate::id::NodeName;
 use crate::link::secret::Secret;
@@ -19,8 +20,8 @@ pub struct ClusterConfig {
     pub advertised: Option<String>,
     /// The addresses that this node dials, as HOST:PORT.
     pub addresses: BTreeMap<NodeName, String>,
-    /// The member that may control the processes of other nodes: inject faults, set the pace of
-    /// gossip, stop them. It receives their reports.
+    /// The family of the members that may control the processes of other nodes: inject faults, set
+    /// the pace of gossip, stop them. They receive their reports. See [`NodeName::is_of`].
     pub controller: Option<NodeName>,
     /// The secret that all members share.
     pub secret: Secret,
@@ -28,4 +29,14 @@ pub struct ClusterConfig {
     pub tls: Option<Tls>,
     /// The size limit of received frames, in bytes.
     pub frame_bytes_max: usize,
+}
+
+impl ClusterConfig {
+    /// Advertises the address at which a further node listens, unless it advertises another one. If it
+    /// listens at all addresses of its machine, it is not known which one others reach.
+    pub fn advertise_if_further(&mut self, listening: SocketAddr) {
+        if self.roster.is_further() && self.advertised.is_none() {
+            self.advertised = (!listening.ip().is_unspecified()).then(|| listening.to_string());
+        }
+    }
 }

@@ -17,13 +17,13 @@ use crate::link::secret::Secret;
 use crate::message::Application;
 use crate::time::Now;
 
-/// The interval between reports to the controller while faults are in force.
+/// The interval between reports to the controllers while faults are in force.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The faults in force and the pace of a process.
 pub(super) struct Controls<A: Application> {
     pub(super) faults: Faults<A>,
-    /// The latest pace set by the controller, and the end of its lease.
+    /// The latest pace set by a controller, and the end of its lease.
     pace: Option<(Pace, Duration)>,
     frozen: watch::Sender<bool>,
     /// The requests to end a freeze.
@@ -139,7 +139,8 @@ impl<A: Application> Controls<A> {
         }
         self.report_at = if self.faults.any() { now.mono + REPORT_INTERVAL } else { Duration::MAX };
         let clock_step_ms = std::mem::take(&mut self.clock_step_ms);
-        Some(Report { faults: self.faults.list(now.mono), wall: now.wall, clock_step_ms })
+        let (faults, healed) = (self.faults.list(now.mono), self.faults.healed());
+        Some(Report { faults, healed, wall: now.wall, clock_step_ms })
     }
 
     /// Returns the time of the next scheduled work.

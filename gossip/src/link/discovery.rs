@@ -1,6 +1,6 @@
 //! Discovery: where a node looks for others whose addresses it was not configured with.
 //!
-//! A [`Discovery`] finds addresses, never members. A [probe](probe) asks each address for the name of
+//! A [`Discovery`] finds addresses, never members. A probe asks each address for the name of
 //! the node there, and the node then dials it like any other: the handshake proves who it is, and the
 //! roster decides whether it may link. So a false answer of a name server costs an attempt, and no
 //! more.

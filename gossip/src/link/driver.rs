@@ -391,7 +391,7 @@ where
         loop {
             while let Some(output) = self.machine.poll() {
                 match output {
-                    // The controller may send control requests to its own process.
+                    // A controller may send control requests to its own process.
                     Output::Send { to, frame: Frame::Control(control) } if to == self.me.node => {
                         self.apply(control);
                     }
@@ -410,15 +410,16 @@ where
             // The loss of a link may make the machine produce more outputs before the next wait.
             if let Some(peer) = self.links.take_lost() {
                 self.handle(Input::LinkDown { peer, cause: LinkDown::Lost });
-            } else if let Some(controller) = self.cluster.controller
+            } else if let Some(family) = self.cluster.controller
                 && let Some(report) = self.controls.report(self.clock.now())
             {
-                let report = Frame::Report(report);
-                if controller == self.me.node {
-                    self.machine
-                        .handle(self.clock.now(), Input::Frame { from: controller, frame: report });
-                } else {
-                    self.links.send(controller, report);
+                let me = self.me.node;
+                for controller in self.links.peers().into_iter().filter(|peer| peer.is_of(family)) {
+                    self.links.send(controller, Frame::Report(report.clone()));
+                }
+                if me.is_of(family) {
+                    let frame = Frame::Report(report);
+                    self.machine.handle(self.clock.now(), Input::Frame { from: me, frame });
                 }
             } else {
                 return ControlFlow::Continue(());
@@ -429,7 +430,8 @@ where
     fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) {
         for input in self.links.on_event(event) {
             let controller = self.cluster.controller;
-            let is_controller = |from| Some(from) == controller;
+            let is_controller =
+                |from: NodeName| controller.is_some_and(|family| from.is_of(family));
             match input {
                 Input::Frame { from, frame: Frame::Control(control) } if is_controller(from) => {
                     self.apply(control);
@@ -553,7 +555,7 @@ where
 
     fn refuse_frame(&self, from: NodeName, kind: &'static str) {
         if let Some(Due { unlogged }) = self.refused_frames.due((from, kind), Instant::now()) {
-            warn!(%from, unlogged, "{kind} frame refused: not sent by the controller");
+            warn!(%from, unlogged, "{kind} frame refused: not sent by a controller");
         }
     }
 
@@ -567,7 +569,7 @@ where
                 if self.links.roster().members().contains(peer) {
                     self.reports.telemetry.link_changed(*peer, None);
                 }
-                if Some(*peer) == self.cluster.controller {
+                if self.cluster.controller.is_some_and(|family| peer.is_of(family)) {
                     self.controls.report_soon();
                 }
             }

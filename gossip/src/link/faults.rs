@@ -5,13 +5,13 @@
 //! node; every fault expires, even without a controller; the number of delayed frames is limited,
 //! and further ones are dropped, as on a real network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, InForce, Permille};
+use crate::fault::{FAULTS_MAX, Fault, FaultId, FaultKind, Frames, HEALED_MAX, InForce, Permille};
 use crate::id::NodeName;
 use crate::message::{Application, Frame};
 use crate::wire;
@@ -32,6 +32,8 @@ const REORDER_DELAY: Duration = Duration::from_millis(150);
 pub(super) struct Faults<A: Application> {
     me: NodeName,
     in_force: BTreeMap<FaultId, State>,
+    /// The faults that were healed last, oldest first.
+    healed: VecDeque<FaultId>,
     /// The delayed frames, by due time, then in the order of sending.
     waiting: BTreeMap<(Duration, u64), (NodeName, Frame<A>)>,
     /// For each receiver, the latest due time of frames in order. The next one is not due before
@@ -56,6 +58,7 @@ impl<A: Application> Faults<A> {
         Self {
             me,
             in_force: BTreeMap::new(),
+            healed: VecDeque::new(),
             waiting: BTreeMap::new(),
             in_order: BTreeMap::new(),
             next: 0,
@@ -63,10 +66,11 @@ impl<A: Application> Faults<A> {
         }
     }
 
-    /// Puts the fault in force, or extends it. Ignored if the fault does not concern this node, or
-    /// if the limit of faults is reached.
+    /// Puts the fault in force, or extends it. Ignored if the fault does not concern this node, if it
+    /// was healed, or if the limit of faults is reached.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
         if !fault.concerns(self.me)
+            || self.healed.contains(&fault.id)
             || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
         {
             return;
@@ -88,6 +92,12 @@ impl<A: Application> Faults<A> {
     /// them.
     pub(super) fn heal(&mut self, fault: FaultId) {
         self.in_force.remove(&fault);
+        if !self.healed.contains(&fault) {
+            self.healed.push_back(fault);
+            if self.healed.len() > HEALED_MAX {
+                self.healed.pop_front();
+            }
+        }
         self.clear_order();
     }
 
@@ -133,6 +143,11 @@ impl<A: Application> Faults<A> {
             if let FaultKind::Skew(ms) = state.fault.kind { Some(ms) } else { None }
         });
         skews.sum()
+    }
+
+    /// Returns the faults that were healed last, oldest first.
+    pub(super) fn healed(&self) -> Vec<FaultId> {
+        self.healed.iter().copied().collect()
     }
 
     /// Returns all faults in force.

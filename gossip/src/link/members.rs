@@ -178,7 +178,7 @@ impl Status {
     fn new(name: NodeName, known: &Known<'_>, wall: UnixMillis) -> Self {
         Self {
             address: known.address_of(name).cloned(),
-            is_controller: known.controller == Some(name),
+            is_controller: known.controller.is_some_and(|family| name.is_of(family)),
             incarnation: None,
             changed: (Instant::now(), wall),
             cause: Some(LinkDown::Lost),

@@ -100,6 +100,11 @@ impl<A: Application> Links<A> {
         }
     }
 
+    /// Returns the linked peers.
+    pub(super) fn peers(&self) -> Vec<NodeName> {
+        self.links.keys().copied().collect()
+    }
+
     /// Returns the incarnation to which there is a link.
     pub(super) fn peer(&self, name: NodeName) -> Option<Origin> {
         self.links.get(&name).map(|link| link.peer)

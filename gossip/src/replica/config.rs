@@ -19,8 +19,8 @@ pub struct Config {
     /// The number of names, those of `members` and of forgotten nodes included, up to which further
     /// nodes may become members while the cluster runs. Default: 0, so none may.
     pub members_max: usize,
-    /// The nodes that may pass on rounds between others. From all other nodes, a replica accepts
-    /// only rounds of their own.
+    /// The families of the nodes that may pass on rounds between others; see
+    /// [`NodeName::is_of`]. From all other nodes, a replica accepts only rounds of their own.
     pub carriers: BTreeSet<NodeName>,
     /// The accepted drift: the maximum by which a stamp may be ahead of this node's wall clock. It
     /// must be the same on all nodes of a cluster: a node with a larger drift would relay stamps
@@ -72,6 +72,11 @@ impl Config {
     pub(super) fn application_limits(&self) -> TableLimits {
         let (live, tombstones) = (self.live_max, self.tombstones_max);
         TableLimits { live, tombstones, bytes: usize::MAX }
+    }
+
+    /// Returns whether this node may pass on rounds of others.
+    pub(super) fn carries(&self, node: NodeName) -> bool {
+        self.carriers.iter().any(|family| node.is_of(*family))
     }
 
     /// Returns whether this node is a member from the start, or a carrier.

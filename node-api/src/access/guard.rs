@@ -60,10 +60,8 @@ impl Guard {
     ///
     /// # Panics
     /// Never: the headers are ASCII.
-    pub fn protect(&self, headers: &mut HeaderMap, content_policy: &'static str) {
-        headers
-            .entry(header::CONTENT_SECURITY_POLICY)
-            .or_insert(HeaderValue::from_static(content_policy));
+    pub fn protect(&self, headers: &mut HeaderMap, content_policy: &HeaderValue) {
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| content_policy.clone());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
@@ -99,6 +97,6 @@ pub(crate) async fn apply(
         }
         Err(problem) => refused(problem),
     };
-    guard.protect(response.headers_mut(), NO_PAGES);
+    guard.protect(response.headers_mut(), &HeaderValue::from_static(NO_PAGES));
     response
 }

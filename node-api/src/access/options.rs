@@ -90,6 +90,13 @@ impl AccessOptions {
         Tokens::new(host.map(token).transpose()?, viewer.map(token).transpose()?)
     }
 
+    /// Allows these origins, too.
+    #[must_use]
+    pub fn allowing(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.allow_origins.extend(origins);
+        self
+    }
+
     /// Returns the access control of a node that listens at `listen`, and warns of what it permits.
     #[must_use]
     pub fn guard(self, tokens: Tokens, listen: SocketAddr, encrypted: bool) -> Guard {

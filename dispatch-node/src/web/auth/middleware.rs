@@ -18,12 +18,6 @@ use crate::web::pages::forms;
 use crate::web::pages::sign_in;
 use crate::web::state::AppState;
 
-/// The content security policy of the page: its own scripts and styles only, and one Trusted Types
-/// policy.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-     style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types superhero";
-
 /// Applies the access policy to a request, and sets the security headers on the response.
 pub(crate) async fn apply(
     State(state): State<AppState>,
@@ -43,7 +37,7 @@ pub(crate) async fn apply(
             refused(&state, request.method(), request.uri(), request.headers(), problem)
         }
     };
-    state.guard.protect(response.headers_mut(), CONTENT_SECURITY_POLICY);
+    state.guard.protect(response.headers_mut(), &state.others.content_security_policy);
     response
 }
 

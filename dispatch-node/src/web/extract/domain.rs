@@ -42,6 +42,13 @@ impl Domain {
         )
     }
 
+    /// Returns the dispatches, this one included.
+    fn dispatches(&self) -> Vec<NodeName> {
+        let view = self.views.borrow();
+        view.as_ref()
+            .map_or_else(|| vec![well_known_name(DISPATCH)], |view| view.dispatches.clone())
+    }
+
     /// Returns the city with this name.
     pub(crate) fn city(&self, text: &str) -> Option<NodeName> {
         self.cities().into_iter().find(|city| city.as_str() == text)
@@ -69,12 +76,11 @@ impl Domain {
         })
     }
 
-    /// Parses the name of a node of this cluster, dispatch included.
+    /// Parses the name of a node of this cluster, a dispatch included.
     pub(crate) fn node(&self, field: &str, text: &str) -> Result<NodeName, Problem> {
-        let dispatch = (text == DISPATCH).then(|| well_known_name(DISPATCH));
-        self.city(text).or(dispatch).ok_or_else(|| {
-            let cities = self.cities();
-            let all: Vec<&str> = cities.iter().map(NodeName::as_str).chain([DISPATCH]).collect();
+        let nodes: Vec<NodeName> = self.cities().into_iter().chain(self.dispatches()).collect();
+        nodes.iter().copied().find(|node| node.as_str() == text).ok_or_else(|| {
+            let all: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
             let shown = shortened(text, 40);
             Problem::not_allowed(
                 "unknown_node",

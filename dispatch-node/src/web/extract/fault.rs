@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api_types::{ALL, FAULT_KINDS, FaultRequest};
 use gossip::fault::{BYTES_PER_S, DELAY, FaultKind, HEAL_AFTER, Permille, SKEW_MS};
-use shared::well_known::DISPATCH;
+use shared::options::is_dispatch;
 
 use crate::request::Inject;
 use crate::web::error::{Problem, out_of_range, shortened};
@@ -29,7 +29,7 @@ fn span(seconds: f64) -> Option<Duration> {
 pub(crate) fn parse(request: &FaultRequest, domain: &Domain) -> Result<Inject, Problem> {
     let kind = kind(request)?;
     let from = domain.node("from", &request.from)?;
-    if kind == FaultKind::Freeze && from.as_str() == DISPATCH {
+    if kind == FaultKind::Freeze && is_dispatch(from) {
         let detail = "dispatch cannot be frozen, since it could not receive the control to thaw; \
                       send its process SIGSTOP instead";
         return Err(Problem::not_allowed("not_allowed", detail));

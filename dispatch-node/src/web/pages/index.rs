@@ -104,6 +104,7 @@ fn document(
     let Snapshot { number, view, shared, history, window, .. } = snapshot;
     let surroundings = Surroundings {
         epoch: state.broadcaster.epoch(),
+        others: &state.others.list,
         notice,
         role: state.guard.access.tokens.are_required().then_some(role),
         unsafe_for: state.unsafe_for.as_deref(),

@@ -1,10 +1,9 @@
-//! The forms that inject faults and play scenarios. They depend only on the names of the cities.
+//! The forms that inject faults and play scenarios. They depend only on the names of the nodes.
 
 use askama::Template;
 
 use gossip::NodeName;
 use scenario::shipped;
-use shared::well_known::DISPATCH;
 
 use crate::text::title;
 
@@ -26,7 +25,7 @@ struct Kind {
 }
 
 impl FaultForms {
-    pub(crate) fn of(cities: &[NodeName]) -> Self {
+    pub(crate) fn of(nodes: &[NodeName]) -> Self {
         let kinds = [
             ("cut", "Cut"),
             ("delay", "Delay"),
@@ -42,11 +41,7 @@ impl FaultForms {
         let node = |name: &NodeName| (name.to_string(), title(*name));
         Self {
             kinds: kinds.map(|(value, label)| Kind { value, label }).into(),
-            nodes: cities
-                .iter()
-                .map(node)
-                .chain([(DISPATCH.to_owned(), "Dispatch".to_owned())])
-                .collect(),
+            nodes: nodes.iter().map(node).collect(),
             scenarios: shipped()
                 .into_iter()
                 .map(|scenario| (scenario.name, scenario.title))

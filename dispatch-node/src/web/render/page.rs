@@ -43,8 +43,9 @@ pub(crate) fn shared(
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
     fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
     fragments.panel(number, "faults", html(&FaultsPanel::of(view, playing)));
-    let cities: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    fragments.panel(number, "fault-forms", html(&FaultForms::of(&cities)));
+    let cities = view.cities.iter().map(|city| city.name);
+    let nodes: Vec<NodeName> = cities.chain(view.dispatches.iter().copied()).collect();
+    fragments.panel(number, "fault-forms", html(&FaultForms::of(&nodes)));
     fragments.panel(number, "events", html(&EventsPanel::of(view)));
     fragments.panel(number, "map", html(&Topology::of(view)));
     fragments.panel(number, "bomb-reports", html(&BombReportPanel::of(view)));
@@ -93,6 +94,8 @@ pub(crate) fn window(
 struct Page<'a> {
     /// The run of dispatch, and the number of the frame.
     epoch: &'a str,
+    /// The origins of other dispatches, separated by blanks.
+    others: &'a str,
     number: Number,
     shared: &'a Fragments,
     window: &'a Fragments,
@@ -139,6 +142,8 @@ pub(crate) struct Notice {
 /// The parts of the page that are neither fragments nor derived from the query.
 pub(crate) struct Surroundings<'a> {
     pub(crate) epoch: &'a str,
+    /// The origins of other dispatches, separated by blanks.
+    pub(crate) others: &'a str,
     pub(crate) notice: Option<Notice>,
     pub(crate) role: Option<Role>,
     pub(crate) unsafe_for: Option<&'a str>,
@@ -169,6 +174,7 @@ pub(crate) fn document(
     let other = |other: PageQuery| other.href();
     html(&Page {
         epoch: surroundings.epoch,
+        others: surroundings.others,
         number,
         shared,
         window,

@@ -118,6 +118,7 @@ impl Site {
                 browsers_per_address: 100,
                 commands: 0,
             },
+            others: Vec::new(),
         };
         let router = build(handle, settings, CancellationToken::new());
         let executed = Arc::new(Mutex::new(Vec::new()));

@@ -26,7 +26,8 @@ fn page_of(view: &View, query: &PageQuery, refusal: Option<&Refusal>) -> String 
         );
     }
     let notice = refusal.map(|refusal| Notice { text: refusal.problem.detail.clone(), bad: true });
-    let surroundings = Surroundings { epoch: "e", notice, role: None, unsafe_for: None, me: "" };
+    let surroundings =
+        Surroundings { epoch: "e", others: "", notice, role: None, unsafe_for: None, me: "" };
     document(view, 1, &shared, &Fragments::default(), &window, query, surroundings)
 }
 
