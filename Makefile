@@ -6,7 +6,7 @@ SETUP := scripts/setup
 # Ready in half the time of a full optimisation, which FULL=1 asks for.
 QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread pictures bench fuzz autobahn floods
+.PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread detection pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
 
 help: ## list the targets
@@ -75,6 +75,9 @@ floods: ## flood the real processes for SECONDS (20) each, twice, and limit how 
 
 spread: ## measure in how many rounds a write spreads, by number of nodes, and draw docs/spread.svg (some minutes)
 	$(CARGO) run --quiet --release -p benches --no-default-features --features simulation --bin spread
+
+detection: ## measure how soon a silent node is noticed, by links and by SWIM, among 3 to 1,000 nodes (a minute)
+	$(CARGO) run --quiet --release -p benches --no-default-features --features simulation --bin detection
 
 pictures: ## take new pictures of the page, from a cluster of its own, into docs/pictures
 	@$(SETUP) test
