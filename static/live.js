@@ -163,7 +163,7 @@ export function live({ page, server, query, onFrame, onSkip, onContact }) {
     drop();
     clearTimeout(retryTimer);
     // At another dispatch the attempts begin anew.
-    if (polling === null && server.failed()) failures = 0;
+    if (!answered && polling === null && server.failed()) failures = 0;
     const delay = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** failures);
     failures += 1;
     retryAt = new Date(Date.now() + delay);

@@ -1,9 +1,10 @@
 // The addresses of the dispatches: the one that this page is from, and those where it goes on if that one ends.
 //
-// Sockets and requests go to the current one. After two failed attempts in a row the next one is tried, so a short interruption or a
-// restart changes nothing.
+// Sockets and requests go to the current one. After two failed attempts in a row, and two seconds, the next one is tried. So a restart
+// that is quicker changes nothing.
 
 const ATTEMPTS = 2;
+const PATIENCE_MS = 2000;
 
 /**
  * @param others  the origins of the other dispatches
@@ -14,6 +15,7 @@ export function servers(others) {
   const origins = [location.origin, ...(near.length > 0 ? near : others)];
   let current = 0;
   let failures = 0;
+  let failingSince = 0;
 
   return {
     /** Returns the address of a path at the current dispatch. */
@@ -29,8 +31,9 @@ export function servers(others) {
     },
     /** Notes a failed attempt. Returns whether the next attempt goes to another dispatch. */
     failed() {
+      if (failures === 0) failingSince = Date.now();
       failures += 1;
-      if (failures < ATTEMPTS || origins.length === 1) return false;
+      if (failures < ATTEMPTS || Date.now() - failingSince < PATIENCE_MS || origins.length === 1) return false;
       failures = 0;
       current = (current + 1) % origins.length;
       return true;

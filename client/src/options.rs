@@ -131,9 +131,9 @@ pub(crate) enum Command {
         /// Name of the city
         city: String,
     },
-    /// Forget a city that will not return, so that tombstones can be collected
+    /// Forget a city or a further dispatch that will not return, so that tombstones can be collected
     Forget {
-        /// Name of the city
+        /// Name of the city or dispatch
         city: String,
     },
     /// Found a city, or remove one

@@ -205,7 +205,7 @@ impl Machine for Dispatch {
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             // Another dispatch has set it.
-            Input::Pace(pace) => self.adopt_pace(now, pace),
+            Input::Pace(set) => self.adopt_pace(now, set),
             Input::Command(Command::Request(request)) => self.on_request(now, request),
             Input::Command(Command::Ask(asked)) => {
                 let before = self.replica.map().changes();

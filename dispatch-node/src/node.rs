@@ -179,14 +179,15 @@ fn deliver(event: Event, responder: &Responder, view_metrics: &mut ViewMetrics, 
             // Not awaited: a frozen process may take long to answer, and delivery must not block.
             tokio::spawn(async move {
                 let members = members.members().into_iter();
-                let address = members.filter(|member| member.name == node).find_map(|m| m.address);
-                let thawed = match address {
-                    Some(address) => link::thaw(&cluster, node, &address, freeze).await,
-                    None => Err(anyhow::anyhow!("its address is not known")),
-                };
-                if let Err(error) = thawed {
-                    warn!(city = %node, "cannot be thawed: {error:#}");
+                let addresses = members.filter(|member| member.name == node);
+                let mut failed = anyhow::anyhow!("its address is not known");
+                for address in addresses.flat_map(|member| member.addresses) {
+                    match link::thaw(&cluster, node, &address, freeze).await {
+                        Ok(()) => return,
+                        Err(error) => failed = error,
+                    }
                 }
+                warn!(city = %node, "cannot be thawed: {failed:#}");
             });
         }
         Event::Answered(_) | Event::Replica(_) => {}

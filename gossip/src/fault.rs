@@ -190,7 +190,7 @@ pub enum Control {
     /// Ends a fault.
     Heal(FaultId),
     /// Sets the pace of gossip.
-    Pace(Pace),
+    Pace(PaceSetting),
     /// Accepts stamps up to this time, although the node's clock does not read it yet.
     Accept(UnixMillis),
 }
@@ -217,6 +217,26 @@ impl Pace {
     #[must_use]
     pub fn is_valid(self) -> bool {
         self == Self::PAUSED || Self::RANGE.contains(&self.percent)
+    }
+}
+
+/// A pace, as a controller has set it. Of two settings the later one applies, so that controllers that
+/// announce different ones do not alternate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceSetting {
+    /// The pace.
+    pub pace: Pace,
+    /// The time at which it was set, on the controller's wall clock.
+    pub at: UnixMillis,
+    /// The controller.
+    pub by: NodeName,
+}
+
+impl PaceSetting {
+    /// Returns whether this setting replaces `other`. Of two of one moment, the greater name's does.
+    #[must_use]
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        (self.at, self.by) > (other.at, other.by)
     }
 }
 

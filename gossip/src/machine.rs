@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::fault::Pace;
+use crate::fault::PaceSetting;
 use crate::id::{Incarnation, NodeName};
 use crate::message::{Application, Frame};
 use crate::time::Now;
@@ -45,8 +45,8 @@ pub enum Input<A: Application, C> {
         /// The frame.
         frame: Frame<A>,
     },
-    /// The controller set the pace of gossip, for [`Pace::LEASE`].
-    Pace(Pace),
+    /// A controller set the pace of gossip, for [`Pace::LEASE`](crate::fault::Pace::LEASE).
+    Pace(PaceSetting),
     /// A request of the machine's own process.
     Command(C),
 }

@@ -175,7 +175,7 @@ impl<A: Application> Machine for Member<A> {
             }
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
-            Input::Pace(pace) => self.set_pace(now, pace),
+            Input::Pace(set) => self.set_pace(now, set.pace),
             Input::Command(MemberCommand::Write(Write { ticket, key, value })) => {
                 let result = self.replica.write(now, key, value);
                 self.out.push_back(Output::Event(MemberEvent::Written { ticket, result }));
@@ -217,6 +217,7 @@ impl<A: Application> Machine for Member<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::PaceSetting;
     use crate::testing::{Text, Texts};
     use crate::time::UnixMillis;
 
@@ -301,7 +302,9 @@ mod tests {
         let mut pair = pair();
         run(&mut pair, 0..3_000);
         for member in &mut pair {
-            member.handle(at(3_000), Input::Pace(Pace::PAUSED));
+            let by = "dispatch".parse().unwrap();
+            let set = PaceSetting { pace: Pace::PAUSED, at: UnixMillis(1), by };
+            member.handle(at(3_000), Input::Pace(set));
         }
         let rounds = |pair: &[Member; 2]| -> u64 {
             pair.iter().map(|member| member.replica().pull_log().requests_sent()).sum()

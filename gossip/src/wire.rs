@@ -161,7 +161,7 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         Frame::Control(Control::Inject { fault, heal_after }) => {
             (fault.is_valid() && HEAL_AFTER.contains(heal_after), OUT_OF_RANGE)
         }
-        Frame::Control(Control::Pace(pace)) => (pace.is_valid(), OUT_OF_RANGE),
+        Frame::Control(Control::Pace(set)) => (set.pace.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
         Frame::Publication(publication) => (publication.is_valid(), "invalid publication"),
         Frame::Call(call) => (call.is_valid(), "invalid call"),

@@ -166,6 +166,31 @@ async fn way_that_fails_stops_no_other() {
     drop((a, silent.0));
 }
 
+/// Something at a configured address takes connections and drops them. The node is found elsewhere, and
+/// is linked there.
+#[tokio::test]
+async fn address_that_drops_connections_starves_no_other() {
+    let (dropping, wrong) = bind().await;
+    let mut dropped = tokio::task::JoinSet::new();
+    dropped.spawn(async move {
+        while let Ok((stream, _)) = dropping.accept().await {
+            // The upgrade succeeds, and no hello follows.
+            let _ = tokio_tungstenite::accept_async(stream).await;
+        }
+    });
+    let (listener, right) = bind().await;
+    let a = start("a", listener, secret(), AddressList::new([]));
+    let (listener, own) = bind().await;
+    let b = Builder::new(name("b"), secret())
+        .gossip_interval(INTERVAL)
+        .peer(name("a"), wrong.to_string())
+        .further(own.to_string())
+        .discover(AddressList::new([right.to_string()]))
+        .start(listener);
+    timeout(LIMIT, b.joined()).await.expect("it finds the member and joins");
+    drop((a, dropped));
+}
+
 /// Each test of multicast has a group of its own, so that parallel ones do not hear each other.
 fn group(last: u8) -> std::net::SocketAddrV4 {
     let port = u16::try_from(20_000 + std::process::id() % 20_000).expect("it is below 40,000");

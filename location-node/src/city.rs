@@ -451,7 +451,8 @@ impl Machine for City {
             }
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
-            Input::Pace(pace) => {
+            Input::Pace(set) => {
+                let pace = set.pace;
                 self.set_pace(now, pace);
                 // A change of pace is a lease that dispatch renews, so gossip resumes when dispatch
                 // is unreachable.

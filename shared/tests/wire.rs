@@ -3,7 +3,9 @@
 use std::num::{NonZeroU64, NonZeroU128};
 use std::time::Duration;
 
-use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report};
+use gossip::fault::{
+    Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, PaceSetting, Report,
+};
 use gossip::types::request::Request;
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
@@ -171,7 +173,14 @@ fn version_13_has_these_bytes() {
             "05004d010080c6868f010080c6868f0106676f7468616d00011400",
         ),
         (Frame::Control(Control::Heal(fault.id)), "05014d"),
-        (Frame::Control(Control::Pace(Pace::PAUSED)), "050200"),
+        (
+            Frame::Control(Control::Pace(PaceSetting {
+                pace: Pace::PAUSED,
+                at: UnixMillis(5),
+                by: "dispatch".parse().unwrap(),
+            })),
+            "05020005086469737061746368",
+        ),
         (Frame::Control(Control::Accept(UnixMillis(5_000))), "05038827"),
         (
             Frame::Report(Report {

@@ -62,11 +62,26 @@ fn what_users_ask_of_one_dispatch_is_seen_at_the_other() {
     wait_value(first, "/api/v1/gossip", "/paused", &json!(false));
     let _ = second.post("/api/v1/gossip/pause", &json!({})).expect(200);
     wait_value(first, "/api/v1/gossip", "/paused", &json!(true));
-    // Its lease ends with the dispatch that renews it.
+    // Its lease ends with the dispatch that renews it, and so does what that one reported.
+    let cut = json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 60 });
+    let _ = first.post("/api/v1/faults", &cut).expect(201);
     launched.kill9("dispatch-2");
     wait_value(first, "/api/v1/gossip", "/paused", &json!(false));
+    let _ = first.delete("/api/v1/faults").expect(204);
     heroes.created(first.create(5));
     launched.cluster.wait_until_held(&heroes, &CITIES);
+
+    // Without it, deletions can be collected once it is forgotten.
+    let id = heroes.live.keys().next().expect("there are heroes").clone();
+    let _ = first.delete(&format!("/api/v1/heroes/{id}")).expect(200);
+    heroes.deleted(&id);
+    let forgotten = first.post("/api/v1/cities/dispatch-2/forget", &json!({}));
+    assert_eq!(forgotten.expect(202).json(), json!({ "city": "dispatch-2" }));
+    wait_until("no tombstone is left", HANG_TIMEOUT, || {
+        let nodes = first.nodes();
+        ensure(nodes.values().all(|node| node.tombstones == 0), || format!("{nodes:?}"))
+    });
+    let _ = first.post("/api/v1/cities/dispatch-3/forget", &json!({})).problem(404, "unknown_city");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gossip::fault::Pace;
+use gossip::fault::{Pace, PaceSetting};
 use gossip::{Now, Timer, earliest};
 use shared::Envelope;
 
@@ -18,6 +18,8 @@ pub(super) struct GossipControl {
     poll: Timer,
     pace: Pace,
     announce_at: Option<Duration>,
+    /// The latest setting that is known.
+    latest: Option<PaceSetting>,
     /// The end of the lease of a pace that another dispatch has set.
     adopted_until: Option<Duration>,
     exchange: Option<PendingExchange>,
@@ -31,6 +33,7 @@ impl GossipControl {
             poll,
             pace: Pace::FREE,
             announce_at: None,
+            latest: None,
             adopted_until: None,
             exchange: None,
         }
@@ -61,31 +64,43 @@ impl GossipControl {
         self.pace
     }
 
-    /// Takes over the pace that another dispatch has set, for the time of its lease.
-    pub(super) fn adopt_pace(&mut self, now: Now, pace: Pace) {
-        if pace != self.pace {
-            self.set_pace(now, pace);
-        }
-        self.announce_at = None;
-        self.adopted_until = (pace != Pace::FREE).then_some(now.mono + Pace::LEASE);
-    }
-
-    /// Returns whether the lease of a pace of another dispatch is over.
-    pub(super) fn adopted_pace_is_over(&self, now: Now) -> bool {
-        self.adopted_until.is_some_and(|until| until <= now.mono)
+    /// Returns the latest setting of the pace that is known, whether it is in force or not.
+    pub(super) fn latest(&self) -> Option<PaceSetting> {
+        self.latest
     }
 
     /// Sets the pace of gossip. The caller must announce it to the other nodes.
-    pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
-        self.pace = pace;
+    pub(super) fn set(&mut self, now: Now, set: PaceSetting) {
+        self.latest = Some(set);
         self.adopted_until = None;
-        self.carried.set_pace(pace, now);
-        self.poll.set_pace(pace, now);
+        self.apply(now, set.pace);
     }
 
-    /// Returns whether it announces a pace: another one than the default, which it has set itself.
-    pub(super) fn announces_pace(&self) -> bool {
-        self.announce_at.is_some()
+    /// Takes over the pace that another dispatch has set, for the time of its lease. That one announces
+    /// it.
+    pub(super) fn adopt(&mut self, now: Now, set: PaceSetting) {
+        self.latest = Some(set);
+        self.announce_at = None;
+        self.adopted_until = (set.pace != Pace::FREE).then_some(now.mono + Pace::LEASE);
+        self.apply(now, set.pace);
+    }
+
+    /// Returns to the default pace if the lease of another dispatch is over. Returns whether it was.
+    pub(super) fn end_overdue_pace(&mut self, now: Now) -> bool {
+        let is_over = self.adopted_until.is_some_and(|until| until <= now.mono);
+        if is_over {
+            self.adopted_until = None;
+            self.apply(now, Pace::FREE);
+        }
+        is_over
+    }
+
+    fn apply(&mut self, now: Now, pace: Pace) {
+        if pace != self.pace {
+            self.pace = pace;
+            self.carried.set_pace(pace, now);
+            self.poll.set_pace(pace, now);
+        }
     }
 
     /// Notes that the pace was announced to the other nodes.
@@ -137,37 +152,44 @@ mod tests {
     use super::*;
     use gossip::UnixMillis;
 
+    fn at(millis: u64) -> Now {
+        Now::new(Duration::from_millis(millis), UnixMillis(millis))
+    }
+
+    fn control() -> GossipControl {
+        let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, at(0));
+        GossipControl::new(timer(), timer())
+    }
+
+    fn set(pace: Pace, by: &str, millis: u64) -> PaceSetting {
+        PaceSetting { pace, at: UnixMillis(millis), by: by.parse().unwrap() }
+    }
+
     #[test]
     fn changed_pace_is_announced_again_within_its_lease() {
-        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
-        let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
-        let mut gossip = GossipControl::new(timer(), timer());
-        gossip.set_pace(now(0), Pace::PAUSED);
-        gossip.announced(now(0));
+        let mut gossip = control();
+        gossip.set(at(0), set(Pace::PAUSED, "dispatch", 0));
+        gossip.announced(at(0));
         assert_eq!(gossip.deadline(), Some(Pace::LEASE / 3));
-        assert!(!gossip.announcement_is_due(now(999)) && gossip.announcement_is_due(now(1_000)));
-        gossip.set_pace(now(1_000), Pace::FREE);
-        gossip.announced(now(1_000));
-        assert!(!gossip.announcement_is_due(now(9_000)));
+        assert!(!gossip.announcement_is_due(at(999)) && gossip.announcement_is_due(at(1_000)));
+        gossip.set(at(1_000), set(Pace::FREE, "dispatch", 1_000));
+        gossip.announced(at(1_000));
+        assert!(!gossip.announcement_is_due(at(9_000)));
         assert!(gossip.deadline().is_some(), "the timers keep running");
     }
 
     #[test]
     fn pace_of_another_dispatch_is_not_announced_and_ends_with_its_lease() {
-        let now = |millis| Now::new(Duration::from_millis(millis), UnixMillis(millis));
-        let timer = || Timer::new(Some(Duration::from_secs(100)), 1.0, now(0));
-        let mut gossip = GossipControl::new(timer(), timer());
-        gossip.set_pace(now(0), Pace::PAUSED);
-        gossip.announced(now(0));
+        let mut gossip = control();
+        gossip.set(at(0), set(Pace::PAUSED, "dispatch", 0));
+        gossip.announced(at(0));
         // The one that set it last announces it.
-        gossip.adopt_pace(now(100), Pace { percent: 50 });
-        assert!(!gossip.announcement_is_due(now(9_000)));
-        assert!(
-            !gossip.adopted_pace_is_over(now(3_099)) && gossip.adopted_pace_is_over(now(3_100))
-        );
-        gossip.adopt_pace(now(3_000), Pace { percent: 50 });
-        assert!(!gossip.adopted_pace_is_over(now(3_100)));
-        gossip.adopt_pace(now(3_200), Pace::FREE);
-        assert!(gossip.pace() == Pace::FREE && !gossip.adopted_pace_is_over(now(9_000)));
+        let half = set(Pace { percent: 50 }, "dispatch-2", 100);
+        gossip.adopt(at(100), half);
+        assert!(!gossip.announcement_is_due(at(9_000)) && gossip.pace() == half.pace);
+        assert!(!gossip.end_overdue_pace(at(3_099)));
+        gossip.adopt(at(3_000), half);
+        assert!(!gossip.end_overdue_pace(at(3_100)) && gossip.end_overdue_pace(at(6_000)));
+        assert_eq!((gossip.pace(), gossip.latest()), (Pace::FREE, Some(half)));
     }
 }

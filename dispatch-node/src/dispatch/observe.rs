@@ -4,6 +4,7 @@
 
 use gossip::fault::Control;
 use gossip::{Incarnation, LinkDown, NodeName, Now, Origin};
+use shared::options::is_dispatch;
 use shared::{Frame, Observation};
 
 use super::Dispatch;
@@ -18,8 +19,9 @@ impl Dispatch {
         self.desk.link_up(origin);
         self.replica.link_up(now, origin);
         // The city may have started after the last announcement, and would run at the default pace.
-        if self.gossip.announces_pace() {
-            self.send(peer, Frame::Control(Control::Pace(self.gossip.pace())));
+        // Another dispatch may have missed that the default pace was set again.
+        if let Some(set) = self.gossip.latest().filter(|set| set.by == self.me()) {
+            self.send(peer, Frame::Control(Control::Pace(set)));
         }
         self.send_accepted(now, peer);
         let Some(city) = self.observer.city_mut(peer) else { return };
@@ -58,6 +60,10 @@ impl Dispatch {
         self.replica.link_down(peer);
         let lost = self.requests.take_lost(peer);
         self.give_up(lost);
+        if is_dispatch(peer) {
+            // It reports again when it is back.
+            self.end_faults_at(now, peer);
+        }
         // Requests no longer wait for the report of this node.
         self.answer_confirmed(now);
         let Some(city) = self.observer.city_mut(peer) else { return };

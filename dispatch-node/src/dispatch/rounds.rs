@@ -3,7 +3,9 @@
 //! Invariant: a step is carried only if it arrives from its author, and only to a linked
 //! incarnation.
 
-use gossip::fault::{Control, Pace};
+use std::time::Duration;
+
+use gossip::fault::{Control, Pace, PaceSetting};
 use gossip::{NodeName, Now, Origin, replica};
 use shared::{Envelope, Frame, Step};
 
@@ -131,23 +133,35 @@ impl Dispatch {
             };
             self.log(now, self.me(), kind, text);
         }
-        self.gossip.set_pace(now, pace);
+        let at = self
+            .gossip
+            .latest()
+            .map_or(now.wall, |latest| now.wall.max(latest.at.plus(Duration::from_millis(1))));
+        self.gossip.set(now, PaceSetting { pace, at, by: self.me() });
         self.replica.pause(pace == Pace::PAUSED);
         self.announce_pace(now);
     }
 
-    /// Takes over the pace that another dispatch has set. From then on it announces the pace, since it
-    /// was the last one to set it.
-    pub(super) fn adopt_pace(&mut self, now: Now, pace: Pace) {
-        self.gossip.adopt_pace(now, pace);
-        self.replica.pause(pace == Pace::PAUSED);
+    /// Takes over the pace that another dispatch has set, for the time of its lease. If this one has set
+    /// a later one, the other has not heard of it, and is told.
+    pub(super) fn adopt_pace(&mut self, now: Now, set: PaceSetting) {
+        let latest = self.gossip.latest().filter(|latest| latest.is_later_than(&set));
+        if let Some(latest) = latest {
+            if latest.by == self.me() {
+                self.announce_pace(now);
+            }
+            return;
+        }
+        self.gossip.adopt(now, set);
+        self.replica.pause(set.pace == Pace::PAUSED);
         self.publisher.touch(now);
     }
 
     /// Returns to the configured pace if the dispatch that has set another one announces it no more.
     pub(super) fn end_adopted_pace(&mut self, now: Now) {
-        if self.gossip.adopted_pace_is_over(now) {
-            self.adopt_pace(now, Pace::FREE);
+        if self.gossip.end_overdue_pace(now) {
+            self.replica.pause(false);
+            self.publisher.touch(now);
         }
     }
 
@@ -158,10 +172,11 @@ impl Dispatch {
     }
 
     fn announce_pace(&mut self, now: Now) {
+        let Some(set) = self.gossip.latest() else { return };
         // Those without a link are sent the pace when they connect.
         let nodes: Vec<NodeName> = self.observer.links().keys().copied().collect();
         for node in nodes {
-            self.send(node, Frame::Control(Control::Pace(self.gossip.pace())));
+            self.send(node, Frame::Control(Control::Pace(set)));
         }
         self.gossip.announced(now);
     }

@@ -53,6 +53,14 @@ impl<A: Application> Clone for Reports<A> {
     }
 }
 
+/// The end of a connection.
+pub(super) struct Ran {
+    /// The reason for its end.
+    pub(super) ended: Ended,
+    /// True if the driver had admitted it, so that there was a link.
+    pub(super) was_link: bool,
+}
+
 /// Runs a connection from hello to close, and returns the reason for its end. `unauthenticated` is
 /// a permit for a peer that is not authenticated yet. It is released after the handshake.
 pub(super) async fn run<A, S>(
@@ -62,13 +70,14 @@ pub(super) async fn run<A, S>(
     address: &str,
     reports: &Reports<A>,
     mut unauthenticated: Option<OwnedSemaphorePermit>,
-) -> Ended
+) -> Ran
 where
     A: Application,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let introduced =
         handshake::introduce(&mut socket, end, identity, address, &reports.events).await;
+    let was_link = introduced.is_ok();
     let ended = match introduced {
         Ok(Admitted { connection, outgoing }) => {
             drop(unauthenticated.take());
@@ -87,7 +96,7 @@ where
         // The connection failed or timed out, so the peer cannot receive a reason.
         (_, None) => {}
     }
-    ended
+    Ran { ended, was_link }
 }
 
 fn count<A: Application>(

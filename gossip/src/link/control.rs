@@ -8,7 +8,7 @@ use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, Report};
+use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, PaceSetting, Report};
 use crate::id::NodeName;
 use crate::link::clock::SystemClock;
 use crate::link::faults::Faults;
@@ -24,7 +24,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct Controls<A: Application> {
     pub(super) faults: Faults<A>,
     /// The latest pace set by a controller, and the end of its lease.
-    pace: Option<(Pace, Duration)>,
+    pace: Option<(PaceSetting, Duration)>,
     frozen: watch::Sender<bool>,
     /// The requests to end a freeze.
     thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
@@ -79,7 +79,7 @@ impl<A: Application> Controls<A> {
         now: Now,
         clock: &SystemClock,
         control: Control,
-    ) -> Option<Pace> {
+    ) -> Option<PaceSetting> {
         match control {
             Control::Inject { fault, heal_after } => {
                 info!(
@@ -98,9 +98,14 @@ impl<A: Application> Controls<A> {
                 self.faults.heal(fault);
                 self.report_soon();
             }
-            Control::Pace(pace) => {
-                self.pace = Some((pace, now.mono + Pace::LEASE));
-                return Some(pace);
+            Control::Pace(set) => {
+                // The lease of an earlier one may be renewed by a controller that has not heard of the
+                // later one yet.
+                if self.pace.is_some_and(|(known, _)| known.is_later_than(&set)) {
+                    return None;
+                }
+                self.pace = Some((set, now.mono + Pace::LEASE));
+                return Some(set);
             }
             Control::Accept(time) => {
                 info!(until_ms = time.0, "stamps accepted up to this time");
@@ -149,8 +154,8 @@ impl<A: Application> Controls<A> {
     }
 
     /// Returns the pace with which a new incarnation starts, if its lease has not ended.
-    pub(super) fn pace(&self, now: Now) -> Option<Pace> {
-        self.pace.filter(|(_, until)| *until > now.mono).map(|(pace, _)| pace)
+    pub(super) fn pace(&self, now: Now) -> Option<PaceSetting> {
+        self.pace.filter(|(_, until)| *until > now.mono).map(|(set, _)| set)
     }
 }
 
@@ -172,6 +177,24 @@ mod tests {
 
     fn at(ms: u64) -> Now {
         Now::new(Duration::from_millis(ms), UnixMillis(ms))
+    }
+
+    #[test]
+    fn pace_that_was_set_later_is_not_replaced_by_a_renewal_of_an_earlier_one() {
+        let clock = SystemClock::start();
+        let mut controls = Controls::<Texts>::new("gotham".parse().unwrap(), 7);
+        let set = |at, by: &str, percent| PaceSetting {
+            pace: Pace { percent },
+            at: UnixMillis(at),
+            by: by.parse().unwrap(),
+        };
+        let (earlier, later) = (set(5, "dispatch", 0), set(6, "dispatch-2", 100));
+        let mut apply = |at_ms, set| controls.apply(at(at_ms), &clock, Control::Pace(set));
+        assert_eq!(apply(0, earlier), Some(earlier));
+        assert_eq!(apply(900, later), Some(later));
+        assert_eq!(apply(1_000, earlier), None);
+        assert_eq!(apply(1_100, later), Some(later), "it is renewed");
+        assert_eq!(apply(1_200, set(6, "dispatch", 50)), None, "of one moment");
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, debug, warn};
 
 use crate::id::NodeName;
-use crate::link::connection::{self, Reports};
+use crate::link::connection::{self, Ran, Reports};
 use crate::link::freeze::freezable;
 use crate::link::handshake::Identity;
 use crate::link::log_limit::{Due, LogLimit, without_digits};
@@ -132,15 +132,15 @@ async fn keep_dialing<A: Application>(
                 Err(_) => {}
             }
         }
-        let mut cause = LinkDown::TimedOut;
+        let mut tried = Tried::Nothing;
         for address in &dialer.addresses {
-            let tried = dialer.try_address(address, &linked, &mut retry).await;
-            let Some(tried) = tried else { return };
-            cause = tried.cause;
-            if tried.was_linked {
+            let Some(next) = dialer.try_address(address, &linked, &mut retry).await else { return };
+            tried = tried.max(next);
+            if tried == Tried::Linked {
                 break;
             }
         }
+        let cause = tried.cause();
         if events.send(ConnectionEvent::NotReached { peer, cause }).await.is_err() {
             return;
         }
@@ -185,20 +185,19 @@ impl<A: Application> Dialer<A> {
             () = self.reports.events.closed() => return None,
             looked_up = timeout(CONNECT_TIMEOUT, lookup_host(address)) => looked_up,
         };
-        let cause = match looked_up {
-            Ok(Ok(addresses)) => return self.try_each(address, addresses, linked, retry).await,
+        match looked_up {
+            Ok(Ok(addresses)) => self.try_each(address, addresses, linked, retry).await,
             Ok(Err(error)) => {
                 let error = error.to_string();
                 retry.log(self.peer, address, without_digits(&error), &error);
-                LinkDown::Lost
+                Some(Tried::NotReached)
             }
             Err(_) => {
                 let error = "name resolution timed out";
                 retry.log(self.peer, address, error.to_owned(), error);
-                LinkDown::TimedOut
+                Some(Tried::TimedOut)
             }
-        };
-        Some(Tried { cause, was_linked: false })
+        }
     }
 
     /// Tries the addresses in turn, and runs the first link until it ends. `None` if the driver has
@@ -211,7 +210,7 @@ impl<A: Application> Dialer<A> {
         retry: &mut Retry,
     ) -> Option<Tried> {
         let Self { peer, identity, reports, .. } = self;
-        let (mut cause, mut was_linked) = (LinkDown::TimedOut, false);
+        let mut tried = Tried::Nothing;
         for address in addresses.take(ADDRESSES_MAX) {
             // The peer may have dialled in the meantime.
             if linked.borrow().contains(peer) {
@@ -227,34 +226,39 @@ impl<A: Application> Dialer<A> {
                 // The only cause that shows that the process is stopped. It is not logged: nodes
                 // start and stop in any order.
                 Ok(Err(DialError::Connect(error))) if error.kind() == CONNECTION_REFUSED => {
-                    cause = LinkDown::Refused;
+                    tried = tried.max(Tried::Refused);
                     continue;
                 }
                 Ok(Err(error)) => {
+                    let is_reached = !matches!(error, DialError::Connect(_));
                     let error = error.to_string();
                     retry.log(*peer, &address, without_digits(&error), &error);
-                    cause = LinkDown::Lost;
+                    tried = tried.max(if is_reached { Tried::Failed } else { Tried::NotReached });
                     continue;
                 }
                 Err(_) => {
-                    cause = LinkDown::TimedOut;
+                    tried = tried.max(Tried::TimedOut);
                     continue;
                 }
             };
             let end = End::Dialer(*peer);
-            let ended = connection::run(socket, end, identity, &address, reports, None).await;
-            cause = LinkDown::Lost;
-            // A refusal will probably be repeated, so it does not reset the pause.
+            let ran = connection::run(socket, end, identity, &address, reports, None).await;
+            let Ran { ended, was_link } = ran;
+            if was_link {
+                debug!(%peer, "link ended: {ended}");
+                retry.pause = BACKOFF_MIN;
+                return Some(Tried::Linked);
+            }
+            // It will probably be repeated, so it does not reset the pause, and the peer may be at
+            // another address.
             if ended.is_refusal() {
                 retry.log(*peer, &address, ended.repeated(), &ended.to_string());
             } else {
-                debug!(%peer, "link ended: {ended}");
-                retry.pause = BACKOFF_MIN;
-                was_linked = true;
-                break;
+                debug!(%peer, %address, "not linked: {ended}");
             }
+            tried = tried.max(Tried::Failed);
         }
-        Some(Tried { cause, was_linked })
+        Some(tried)
     }
 
     async fn dial(
@@ -285,12 +289,33 @@ pub(super) async fn open(
     Ok(socket)
 }
 
-/// The result of trying an address.
-struct Tried {
-    /// The cause of the missing link.
-    cause: LinkDown,
-    /// True if there was one, which has ended.
-    was_linked: bool,
+/// The result of trying addresses of a peer; of several, the greatest counts. Only if nothing else
+/// happened at another address does a refused connection show that the process is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tried {
+    /// No address was tried.
+    Nothing,
+    /// The network did not reach the address, or its name has none.
+    NotReached,
+    /// Nothing listens there.
+    Refused,
+    /// Nothing answered in time.
+    TimedOut,
+    /// Something listens there, and no link was made.
+    Failed,
+    /// There was a link, which has ended.
+    Linked,
+}
+
+impl Tried {
+    /// Returns the cause of the missing link.
+    fn cause(self) -> LinkDown {
+        match self {
+            Self::Nothing | Self::TimedOut => LinkDown::TimedOut,
+            Self::Refused => LinkDown::Refused,
+            Self::NotReached | Self::Failed | Self::Linked => LinkDown::Lost,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -301,4 +326,19 @@ pub(super) enum DialError {
     Tls(io::Error),
     #[error("WebSocket handshake failed: {0}")]
     Handshake(#[from] tokio_tungstenite::tungstenite::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refused_connections_show_that_a_process_is_stopped() {
+        let cause = |tried: &[Tried]| tried.iter().max().map(|tried| tried.cause());
+        assert_eq!(cause(&[Tried::Refused, Tried::Refused]), Some(LinkDown::Refused));
+        // An address of a family that this machine cannot reach says nothing.
+        assert_eq!(cause(&[Tried::Refused, Tried::NotReached]), Some(LinkDown::Refused));
+        assert_eq!(cause(&[Tried::TimedOut, Tried::Refused]), Some(LinkDown::TimedOut));
+        assert_eq!(cause(&[Tried::Failed, Tried::Refused]), Some(LinkDown::Lost));
+    }
 }

@@ -611,7 +611,8 @@ where
             let _permit = permit;
             let (end, peer) = (End::Listener(certificate), Some(unauthenticated));
             let name = address.to_string();
-            let ended = connection::run(socket, end, &identity, &name, &reports, peer).await;
+            let ran = connection::run(socket, end, &identity, &name, &reports, peer).await;
+            let ended = ran.ended;
             if let Some(reason) = ended.refusal_text() {
                 reports.telemetry.peer_refused(reason);
             }
@@ -629,7 +630,9 @@ fn addresses_to_dial(
     located: &Located,
 ) -> BTreeMap<NodeName, Vec<String>> {
     let mut addresses: BTreeMap<NodeName, Vec<String>> = BTreeMap::new();
-    let found = located.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
+    let found = located
+        .iter()
+        .flat_map(|(name, place)| place.addresses.iter().map(move |address| (name, address)));
     for (name, address) in cluster.addresses.iter().chain(found).chain(written) {
         let known = addresses.entry(*name).or_default();
         if !known.contains(address) {

@@ -32,8 +32,10 @@ const REORDER_DELAY: Duration = Duration::from_millis(150);
 pub(super) struct Faults<A: Application> {
     me: NodeName,
     in_force: BTreeMap<FaultId, State>,
-    /// The faults that were healed last, oldest first.
+    /// The faults that were healed last, and those that have expired last, oldest first. None of them
+    /// is put in force again.
     healed: VecDeque<FaultId>,
+    expired: VecDeque<FaultId>,
     /// The delayed frames, by due time, then in the order of sending.
     waiting: BTreeMap<(Duration, u64), (NodeName, Frame<A>)>,
     /// For each receiver, the latest due time of frames in order. The next one is not due before
@@ -41,6 +43,16 @@ pub(super) struct Faults<A: Application> {
     in_order: BTreeMap<NodeName, Duration>,
     next: u64,
     rng: StdRng,
+}
+
+/// Remembers an ended fault, and drops the oldest one beyond the limit.
+fn remember(ended: &mut VecDeque<FaultId>, fault: FaultId) {
+    if !ended.contains(&fault) {
+        ended.push_back(fault);
+        if ended.len() > HEALED_MAX {
+            ended.pop_front();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,6 +71,7 @@ impl<A: Application> Faults<A> {
             me,
             in_force: BTreeMap::new(),
             healed: VecDeque::new(),
+            expired: VecDeque::new(),
             waiting: BTreeMap::new(),
             in_order: BTreeMap::new(),
             next: 0,
@@ -67,10 +80,11 @@ impl<A: Application> Faults<A> {
     }
 
     /// Puts the fault in force, or extends it. Ignored if the fault does not concern this node, if it
-    /// was healed, or if the limit of faults is reached.
+    /// was healed or has expired, or if the limit of faults is reached.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
         if !fault.concerns(self.me)
             || self.healed.contains(&fault.id)
+            || self.expired.contains(&fault.id)
             || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
         {
             return;
@@ -92,12 +106,7 @@ impl<A: Application> Faults<A> {
     /// them.
     pub(super) fn heal(&mut self, fault: FaultId) {
         self.in_force.remove(&fault);
-        if !self.healed.contains(&fault) {
-            self.healed.push_back(fault);
-            if self.healed.len() > HEALED_MAX {
-                self.healed.pop_front();
-            }
-        }
+        remember(&mut self.healed, fault);
         self.clear_order();
     }
 
@@ -114,7 +123,14 @@ impl<A: Application> Faults<A> {
     /// Removes expired faults. Returns whether there were any.
     pub(super) fn expire(&mut self, now: Duration) -> bool {
         let before = self.in_force.len();
-        self.in_force.retain(|_, state| state.until > now);
+        let expired = &mut self.expired;
+        self.in_force.retain(|id, state| {
+            let stays = state.until > now;
+            if !stays {
+                remember(expired, *id);
+            }
+            stays
+        });
         let ended = self.in_force.len() < before;
         if ended {
             self.clear_order();

@@ -31,8 +31,10 @@ pub enum MemberState {
 pub struct MemberStatus {
     /// Its name.
     pub name: NodeName,
-    /// Its address; `None` of this node.
+    /// The address at which it is dialled first; `None` of this node.
     pub address: Option<String>,
+    /// All addresses at which it is dialled.
+    pub addresses: Vec<String>,
     /// True if it controls the processes of the others.
     pub is_controller: bool,
     /// Whether it is there.
@@ -49,7 +51,7 @@ type Statuses = Arc<BTreeMap<NodeName, Status>>;
 
 #[derive(Clone)]
 struct Status {
-    address: Option<String>,
+    addresses: Vec<String>,
     is_controller: bool,
     incarnation: Option<Incarnation>,
     /// The time of the last change of the link, on both clocks.
@@ -67,9 +69,9 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Returns the address at which this member is dialled first.
-    fn address_of(&self, name: NodeName) -> Option<&String> {
-        self.addresses.get(&name)?.first()
+    /// Returns the addresses at which this member is dialled.
+    fn addresses_of(&self, name: NodeName) -> &[String] {
+        self.addresses.get(&name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -125,7 +127,7 @@ impl MembersServer {
             let is_same = statuses.keys().eq(roster.members())
                 && statuses
                     .iter()
-                    .all(|(name, status)| status.address.as_ref() == known.address_of(*name));
+                    .all(|(name, status)| status.addresses == known.addresses_of(*name));
             if is_same {
                 return false;
             }
@@ -134,7 +136,7 @@ impl MembersServer {
             for name in roster.members() {
                 let status =
                     statuses.entry(*name).or_insert_with(|| Status::new(*name, known, wall));
-                status.address = known.address_of(*name).cloned();
+                status.addresses = known.addresses_of(*name).to_vec();
             }
             true
         });
@@ -177,7 +179,7 @@ impl Status {
     /// Returns the status of a member to which there was no link yet.
     fn new(name: NodeName, known: &Known<'_>, wall: UnixMillis) -> Self {
         Self {
-            address: known.address_of(name).cloned(),
+            addresses: known.addresses_of(name).to_vec(),
             is_controller: known.controller.is_some_and(|family| name.is_of(family)),
             incarnation: None,
             changed: (Instant::now(), wall),
@@ -212,7 +214,8 @@ impl Status {
         let since = self.changed.1;
         MemberStatus {
             name,
-            address: self.address.clone(),
+            address: self.addresses.first().cloned(),
+            addresses: self.addresses.clone(),
             is_controller: self.is_controller,
             state,
             incarnation: self.incarnation,

@@ -17,7 +17,7 @@ use crate::web::api::refusals::{
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_unresponsive};
 use crate::web::extract::list::HeroList;
-use crate::web::extract::parameters::CityPath;
+use crate::web::extract::parameters::{CityPath, MemberPath};
 use crate::web::founding;
 use crate::web::hero_lists::{self, Holder};
 use crate::web::launcher::{self, LauncherClient};
@@ -126,9 +126,9 @@ pub(crate) async fn bomb_random(
 /// Forget a city
 ///
 /// Tombstone collection no longer waits for the city. If it was only cut off, it halts when it
-/// receives this; restarted, it is a member again.
+/// receives this; restarted, it is a member again. A further dispatch is forgotten in the same way.
 #[utoipa::path(
-    post, path = "/cities/{city}/forget", tag = "cities", params(CityPath, IdempotencyKey),
+    post, path = "/cities/{city}/forget", tag = "cities", params(MemberPath, IdempotencyKey),
     responses(
         (status = 202, description = "the city is forgotten", body = City),
         Forgetting,
@@ -136,7 +136,7 @@ pub(crate) async fn bomb_random(
 )]
 pub(crate) async fn forget(
     State(dispatch): State<DispatchHandle>,
-    CityPath(city): CityPath,
+    MemberPath(city): MemberPath,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
     command(&dispatch, Forget { city }, key).await

@@ -49,6 +49,14 @@ impl Domain {
             .map_or_else(|| vec![well_known_name(DISPATCH)], |view| view.dispatches.clone())
     }
 
+    /// Returns the further dispatch with this name.
+    pub(crate) fn other_dispatch(&self, text: &str) -> Option<NodeName> {
+        let further = |dispatch: &NodeName| {
+            dispatch.as_str() == text && *dispatch != well_known_name(DISPATCH)
+        };
+        self.dispatches().into_iter().find(further)
+    }
+
     /// Returns the city with this name.
     pub(crate) fn city(&self, text: &str) -> Option<NodeName> {
         self.cities().into_iter().find(|city| city.as_str() == text)

@@ -55,6 +55,26 @@ where
     }
 }
 
+/// The member in the path: a city, or another dispatch.
+pub(crate) struct MemberPath(pub(crate) NodeName);
+
+impl<S: Send + Sync> FromRequestParts<S> for MemberPath
+where
+    Domain: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = segment(parts, state, SHOWN_CHARS_MAX).await?;
+        match Domain::from_ref(state).other_dispatch(&text) {
+            Some(dispatch) => Ok(Self(dispatch)),
+            None => {
+                CityPath::from_request_parts(parts, state).await.map(|CityPath(city)| Self(city))
+            }
+        }
+    }
+}
+
 /// The fault in the path.
 pub(crate) struct FaultPath(pub(crate) FaultId);
 
@@ -115,6 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
 described! {
     HeroPath: Path "id", "the id of the hero", { "type": "string", "format": "uuid" };
     CityPath: Path "city", "the name of the city", (CityWord::schema());
+    MemberPath: Path "city", "the name of the city, or of another dispatch", (CityWord::schema());
     FaultPath: Path "id", "the id of the fault", { "type": "string", "pattern": "^[0-9a-f]{8}$" };
     ScenarioPath: Path "name", "the name of the scenario",
         { "type": "string", "minLength": 1, "maxLength": 100 };

@@ -30,20 +30,19 @@ pub struct Dns {
     port: Option<u16>,
     /// The name server; `None` for those of the system.
     server: Option<SocketAddr>,
-    resolver: Option<TokioResolver>,
 }
 
 impl Dns {
     /// Returns the discovery of nodes at all addresses of a name, and at this port.
     #[must_use]
     pub fn hosts(name: &str, port: u16) -> Self {
-        Self { name: name.to_owned(), port: Some(port), server: None, resolver: None }
+        Self { name: name.to_owned(), port: Some(port), server: None }
     }
 
     /// Returns the discovery of the hosts and ports of a service, such as `_gossip._tcp.example.com`.
     #[must_use]
     pub fn service(name: &str) -> Self {
-        Self { name: name.to_owned(), port: None, server: None, resolver: None }
+        Self { name: name.to_owned(), port: None, server: None }
     }
 
     /// Uses this name server instead of those of the system.
@@ -53,18 +52,15 @@ impl Dns {
         self
     }
 
-    fn resolver(&mut self) -> anyhow::Result<&TokioResolver> {
-        if self.resolver.is_none() {
-            let mut builder = self.builder().context("reading the system's name servers")?;
-            let options = builder.options_mut();
-            // The search asks again when the records have expired.
-            options.cache_size = 0;
-            options.timeout = QUERY_TIMEOUT;
-            options.attempts = 1;
-            options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-            self.resolver = Some(builder.build()?);
-        }
-        self.resolver.as_ref().context("it was set")
+    /// Returns a resolver, from the present files of the system.
+    fn resolver(&self) -> anyhow::Result<TokioResolver> {
+        let mut builder = self.builder().context("reading the system's name servers")?;
+        let options = builder.options_mut();
+        options.cache_size = 0;
+        options.timeout = QUERY_TIMEOUT;
+        options.attempts = 1;
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        Ok(builder.build()?)
     }
 
     fn builder(&self) -> Result<ResolverBuilder<TokioRuntimeProvider>, NetError> {
@@ -79,15 +75,14 @@ impl Dns {
         Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
     }
 
-    async fn find(&mut self) -> anyhow::Result<Found> {
-        let (name, port) = (self.name.clone(), self.port);
-        let resolver = self.resolver()?;
-        match port {
+    async fn find(&self) -> anyhow::Result<Found> {
+        let (name, resolver) = (&self.name, &self.resolver()?);
+        match self.port {
             Some(port) => {
-                let (addresses, valid_for) = hosts(resolver, &name).await?;
+                let (addresses, valid_for) = hosts(resolver, name).await?;
                 Ok(Found { addresses: with_port(addresses, port), valid_for })
             }
-            None => services(resolver, &name).await,
+            None => services(resolver, name).await,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Discovery by multicast, on the local network.
 //!
-//! Each node announces its port to a group of addresses once a second, and listens for others. An
+//! In each look, a node announces its port to a group of addresses, and listens for others. An
 //! announcement carries a proof of the cluster's secret. What a datagram is worth if it is sent again
 //! by somebody else is an address to try.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -35,6 +35,10 @@ const PROOF_BYTES: usize = 32;
 const LISTENS_FOR: Duration = Duration::from_secs(1);
 /// The maximum number of datagrams that are read in one look.
 const DATAGRAMS_MAX: usize = 1_000;
+/// The maximum number of senders that are tried for a name.
+const SENDERS_MAX: usize = 4;
+/// The number of looks after which the group is joined again, since the interface may have changed.
+const LOOKS_MAX: u32 = 30;
 /// The purpose of the proof in an announcement.
 const ANNOUNCING: Purpose = Purpose::new("announcing");
 
@@ -44,6 +48,8 @@ const ANNOUNCING: Purpose = Purpose::new("announcing");
 pub struct Multicast {
     group: SocketAddrV4,
     socket: Option<UdpSocket>,
+    /// The number of looks with this socket.
+    looks: u32,
     /// The senders of refused announcements logged recently.
     refused: LogLimit<IpAddr>,
 }
@@ -76,11 +82,13 @@ impl Multicast {
     /// Returns the discovery of nodes that use this group and port.
     #[must_use]
     pub fn to(group: SocketAddrV4) -> Self {
-        Self { group, socket: None, refused: LogLimit::default() }
+        Self { group, socket: None, looks: 0, refused: LogLimit::default() }
     }
 
     fn socket(&mut self, own: &Own) -> anyhow::Result<&UdpSocket> {
-        if self.socket.is_none() {
+        self.looks += 1;
+        if self.socket.is_none() || self.looks > LOOKS_MAX {
+            self.looks = 0;
             let socket = join(self.group, own.listening.ip())
                 .with_context(|| format!("joining the multicast group {}", self.group))?;
             self.socket = Some(socket);
@@ -95,14 +103,19 @@ impl Multicast {
         let sent = socket.send_to(&announcement(own), group).await;
         sent.with_context(|| format!("announcing to the multicast group {group}"))?;
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
-        let mut addresses = BTreeSet::new();
+        let mut addresses: BTreeMap<NodeName, Vec<SocketAddr>> = BTreeMap::new();
         let mut unproved = Vec::new();
         for _ in 0..DATAGRAMS_MAX {
             let Ok(received) = timeout_at(end, socket.recv_from(&mut buffer)).await else { break };
             let (bytes, from) = received.context("receiving announcements")?;
             match hear(own, &buffer[..bytes]) {
                 Heard::Node(Announcement { name, port, .. }) if name != own.name => {
-                    addresses.insert(SocketAddr::new(from.ip(), port).to_string());
+                    let address = SocketAddr::new(from.ip(), port);
+                    let heard = addresses.entry(name).or_default();
+                    // An announcement that is sent again by somebody else has another sender.
+                    if heard.len() < SENDERS_MAX && !heard.contains(&address) {
+                        heard.push(address);
+                    }
                 }
                 Heard::Unproved(name) => unproved.push((name, from)),
                 Heard::Node(_) | Heard::Other => {}
@@ -113,7 +126,8 @@ impl Multicast {
                 warn!(%from, %name, unlogged, "announcement refused: wrong cookie");
             }
         }
-        Ok(Found { addresses: addresses.into_iter().collect(), valid_for: Duration::ZERO })
+        let addresses = addresses.into_values().flatten().map(|address| address.to_string());
+        Ok(Found { addresses: addresses.collect(), valid_for: Duration::ZERO })
     }
 }
 
@@ -173,7 +187,13 @@ impl fmt::Display for Multicast {
 
 impl Discovery for Multicast {
     fn look<'a>(&'a mut self, own: &'a Own) -> BoxFuture<'a, anyhow::Result<Found>> {
-        Box::pin(self.find(own))
+        Box::pin(async move {
+            let found = self.find(own).await;
+            if found.is_err() {
+                self.socket = None;
+            }
+            found
+        })
     }
 }
 

@@ -33,7 +33,16 @@ const PROBES_MAX: usize = 8;
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
 
 /// The addresses that were found, by the name of the node there.
-pub(in crate::link) type Located = Arc<BTreeMap<NodeName, Vec<String>>>;
+pub(in crate::link) type Located = Arc<BTreeMap<NodeName, Place>>;
+
+/// Where a node was found.
+#[derive(Clone, Debug)]
+pub(in crate::link) struct Place {
+    /// The addresses, the last one first.
+    pub(in crate::link) addresses: Vec<String>,
+    /// The time of the last probe that found it.
+    confirmed: Instant,
+}
 
 /// A search, and where its results go.
 #[derive(Clone)]
@@ -117,21 +126,28 @@ impl Search {
 
     /// Notes that the node of this name is at this address. Returns whether that is new.
     fn note(&self, name: NodeName, address: &str) -> bool {
+        let confirmed = Instant::now();
         self.located.send_if_modified(|located| {
-            if located.get(&name).is_some_and(|known| known.iter().any(|known| known == address)) {
-                return false;
-            }
-            if !located.contains_key(&name) && located.len() >= NAMES_MAX {
-                return false;
-            }
             let located = Arc::make_mut(located);
-            for known in located.values_mut() {
-                known.retain(|known| known != address);
+            if let Some(known) = located.get_mut(&name) {
+                known.confirmed = confirmed;
+                if known.addresses.iter().any(|known| known == address) {
+                    return false;
+                }
             }
-            let known = located.entry(name).or_default();
+            for known in located.values_mut() {
+                known.addresses.retain(|known| known != address);
+            }
+            let place = Place { addresses: Vec::new(), confirmed };
+            let known = &mut located.entry(name).or_insert(place).addresses;
             known.insert(0, address.to_owned());
             known.truncate(ADDRESSES_PER_NAME_MAX);
-            located.retain(|_, known| !known.is_empty());
+            located.retain(|_, known| !known.addresses.is_empty());
+            if located.len() > NAMES_MAX {
+                let others = located.iter().filter(|(other, _)| **other != name);
+                let oldest = others.min_by_key(|(_, place)| place.confirmed).map(|(name, _)| *name);
+                oldest.and_then(|oldest| located.remove(&oldest));
+            }
             true
         })
     }
@@ -165,9 +181,10 @@ mod tests {
             assert!(search.note(name("capitol"), &format!("a:{port}")));
         }
         assert!(!search.note(name("capitol"), "a:6"));
-        assert_eq!(search.located.borrow()[&name("capitol")], ["a:6", "a:5", "a:4", "a:3"]);
+        let addresses = || search.located.borrow()[&name("capitol")].addresses.clone();
+        assert_eq!(addresses(), ["a:6", "a:5", "a:4", "a:3"]);
         assert!(search.note(name("metropolis"), "a:6"), "the address has another node now");
-        assert_eq!(search.located.borrow()[&name("capitol")], ["a:5", "a:4", "a:3"]);
+        assert_eq!(addresses(), ["a:5", "a:4", "a:3"]);
         for other in ["a:5", "a:4", "a:3"] {
             search.note(name("metropolis"), other);
         }
@@ -175,12 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn number_of_names_is_bounded() {
+    fn name_that_was_not_found_for_the_longest_time_makes_room() {
         let search = new_search();
         for number in 0..NAMES_MAX + 10 {
             search.note(name(&format!("node-{number}")), &format!("a:{}", number + 1));
+            search.note(name("capitol"), "b:1");
         }
-        assert_eq!(search.located.borrow().len(), NAMES_MAX);
-        assert!(search.note(name("node-0"), "b:1"), "a known name may move");
+        let located = search.located.borrow();
+        assert_eq!(located.len(), NAMES_MAX);
+        assert!(located.contains_key(&name("capitol")) && !located.contains_key(&name("node-0")));
+        assert!(located.contains_key(&name(&format!("node-{}", NAMES_MAX + 9))));
     }
 }
