@@ -73,7 +73,7 @@ fn what_users_ask_of_one_dispatch_is_seen_at_the_other() {
 
     // Without it, deletions can be collected once it is forgotten.
     let id = heroes.live.keys().next().expect("there are heroes").clone();
-    let _ = first.delete(&format!("/api/v1/heroes/{id}")).expect(200);
+    let _ = first.terminate(&id).expect(204);
     heroes.deleted(&id);
     let forgotten = first.post("/api/v1/cities/dispatch-2/forget", &json!({}));
     assert_eq!(forgotten.expect(202).json(), json!({ "city": "dispatch-2" }));
