@@ -15,6 +15,9 @@ use crate::model::rows::{Pattern, RowState, Rows};
 use crate::model::tables::{TableRows, TypeTable};
 use crate::text::{counted, grouped, title};
 
+/// The most cities that a sentence names.
+const NAMES_MAX: usize = 6;
+
 /// The status of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterStatus {
@@ -295,6 +298,12 @@ fn majority(
     tense: Tense,
 ) -> Vec<Phrase> {
     let mut sentence = [names(cities, most), vec![plain(&format!(" {}.", verb.alone))]].concat();
+    let differing = others.iter().flatten().count();
+    if differing > NAMES_MAX {
+        let others = Phrase::Difference(format!("{differing} others"));
+        sentence.extend([plain(" "), others, plain(tense.of(" differ.", " differed."))]);
+        return sentence;
+    }
     for city in others.iter().flatten() {
         let heroes = Phrase::Difference(counted(changes(rows, *city, most[0]), "hero", "heroes"));
         let name = Phrase::City(cities[*city].name);
@@ -411,7 +420,16 @@ pub(crate) fn changes_from_any(cities: &[NodeState], rows: &Rows, city: usize) -
     rows.count(|pattern| others.iter().any(|other| pattern.is_apart(*other, city)))
 }
 
+/// Names the cities of a group, at the beginning of a sentence. Many are counted instead.
 fn names(cities: &[NodeState], group: &[usize]) -> Vec<Phrase> {
+    if group.len() > NAMES_MAX {
+        let many = if group.len() == cities.len() {
+            format!("All {} cities", cities.len())
+        } else {
+            format!("{} of {} cities", group.len(), cities.len())
+        };
+        return vec![Phrase::Plain(many)];
+    }
     joined(group.iter().map(|city| Phrase::City(cities[*city].name)).collect())
 }
 

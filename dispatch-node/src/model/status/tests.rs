@@ -312,6 +312,17 @@ fn two_cities_differ_and_the_third_has_stopped() {
 }
 
 #[test]
+fn many_cities_are_counted_instead_of_named() {
+    let count = |count: usize| {
+        let names: Vec<String> = (0..count).map(|city| format!("city-{city}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        crate::fixtures::view(&names, 100_000).status.sentence
+    };
+    assert!(count(6).starts_with("City 0, City 1, City 2, City 3, City 4 and City 5 agree"));
+    assert_eq!(count(7), "All 7 cities agree on 120 heroes.");
+}
+
+#[test]
 fn no_two_cities_agree() {
     let fixture = Fixture::new([holding(&[1]), holding(&[2]), holding(&[3]), holding(&[1])]);
     assert_eq!(fixture.sentence(), "No two cities agree: 3 heroes differ.");

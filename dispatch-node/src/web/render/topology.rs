@@ -39,6 +39,8 @@ pub(crate) struct Topology {
     links: Vec<Link>,
     cities: Vec<City>,
     dispatch: Point,
+    /// What the map leaves out.
+    note: &'static str,
     /// The pace of gossip, if it is not the normal one.
     pace: String,
     rows: Vec<Row>,
@@ -70,7 +72,9 @@ impl Topology {
             links: pairs
                 .iter()
                 .map(|(a, b)| layout.link(view, nodes[*a], *a, nodes[*b], *b))
+                .filter(|link| !layout.is_crowded || !link.is_open())
                 .collect(),
+            note: if layout.is_crowded { "open links are not drawn" } else { "" },
             cities: view
                 .cities
                 .iter()

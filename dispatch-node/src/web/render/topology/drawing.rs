@@ -30,6 +30,13 @@ pub(super) struct Link {
     pub(super) title: String,
 }
 
+impl Link {
+    /// Returns whether nothing is to be said of it.
+    pub(super) fn is_open(&self) -> bool {
+        self.class == "open"
+    }
+}
+
 /// A line of text.
 #[derive(Debug)]
 pub(super) struct Label {
@@ -84,6 +91,9 @@ impl Layout {
         };
         let words: Vec<String> = words.collect();
         let is_roomy = radius > 36.0;
+        if self.is_crowded {
+            return self.city_in_crowd(city, index, most, class, words);
+        }
         City {
             key: city.name.to_string(),
             name: label(
@@ -112,6 +122,58 @@ impl Layout {
                 .rev()
                 .enumerate()
                 .map(|(line, words)| label(beyond(line), words))
+                .collect(),
+        }
+    }
+
+    /// Draws one of many cities: a small disc with the number, and the name and the states beside it.
+    fn city_in_crowd(
+        &self,
+        city: &NodeState,
+        index: usize,
+        most: u64,
+        class: &'static str,
+        states: Vec<String>,
+    ) -> City {
+        let (at, radius) = self.place(index);
+        let out = self.outwards(at);
+        let anchor = match out.x {
+            x if x > 0.3 => "start",
+            x if x < -0.3 => "end",
+            _ => "middle",
+        };
+        // Above the circle the lines grow upwards, elsewhere downwards.
+        let step = if out.y < -0.3 { -14.0 } else { 14.0 };
+        let label = |line: usize, text: String| Label {
+            x: at.x + (radius + 7.0) * out.x,
+            y: at.y + (radius + 11.0) * out.y + 4.0 + step * line as f64,
+            anchor,
+            is_bad: class == "stopped",
+            text,
+        };
+        let is_roomy = radius > 22.0;
+        City {
+            key: city.name.to_string(),
+            name: label(0, title(city.name)),
+            at,
+            radius,
+            ring: radius - 4.0,
+            class,
+            fill: (city.heroes * 100).checked_div(most).unwrap_or(100),
+            shape: if is_roomy { shape(city.name, at.x, at.y - 9.0, 5.0) } else { String::new() },
+            heroes: Label {
+                x: at.x,
+                y: at.y + if is_roomy { 10.0 } else { 4.0 },
+                anchor: "middle",
+                is_bad: false,
+                text: grouped(city.heroes),
+            },
+            unit: None,
+            states: states
+                .into_iter()
+                .rev()
+                .enumerate()
+                .map(|(line, words)| label(line + 1, words))
                 .collect(),
         }
     }

@@ -8,6 +8,14 @@ use crate::web::render::svg::Xy;
 /// lines.
 const SIDE: f64 = 32.0;
 const OUTSIDE: f64 = 54.0;
+/// The number of cities from which the map is crowded: the discs are smaller, names are beside them, and
+/// open links are not drawn.
+const CROWD: usize = 9;
+/// The sideways margin of a crowded map, for names.
+const SIDE_OF_CROWD: f64 = 142.0;
+/// The radius of the circle of a crowd, and the range of the radius of its discs.
+const CIRCLE_OF_CROWD: f64 = 230.0;
+const RADIUS_OF_CROWD: std::ops::RangeInclusive<f64> = 12.0..=27.0;
 /// The radius of dispatch's disc.
 pub(super) const DISPATCH_RADIUS: f64 = 16.0;
 
@@ -24,12 +32,14 @@ pub(super) struct Layout {
     pub(super) height: f64,
     pub(super) middle: Point,
     pub(super) radius: f64,
+    pub(super) is_crowded: bool,
     pub(super) cities: Vec<Point>,
 }
 
 impl Layout {
     /// Returns the layout for this number of cities.
     pub(super) fn of(cities: usize) -> Self {
+        let is_crowded = cities >= CROWD;
         let (circle, radius) = match cities {
             0..=2 => (105.0, 40.0),
             3 => (110.0, 40.0),
@@ -37,8 +47,14 @@ impl Layout {
             5 => (135.0, 34.0),
             6 => (145.0, 31.0),
             7 => (160.0, 30.0),
-            _ => (175.0, 29.0),
+            8 => (175.0, 29.0),
+            _ => {
+                let room = 2.0 * PI * CIRCLE_OF_CROWD / cities as f64;
+                let radius = (0.42 * room).clamp(*RADIUS_OF_CROWD.start(), *RADIUS_OF_CROWD.end());
+                (CIRCLE_OF_CROWD, radius.round())
+            }
         };
+        let side = if is_crowded { SIDE_OF_CROWD } else { SIDE };
         let count = cities.max(1) as f64;
         let around = |index: usize| {
             // Half a step left of the top, so that the first city is at the upper left.
@@ -49,7 +65,7 @@ impl Layout {
         let reach = |of: fn(&Point) -> f64| around.iter().map(of).fold(0.0, f64::max);
         let (right, above, below) = (reach(|at| at.x), reach(|at| -at.y), reach(|at| at.y));
         let middle = Point {
-            x: (right + radius + SIDE).max(170.0).round(),
+            x: (right + radius + side).max(170.0).round(),
             y: (above + radius + OUTSIDE).round(),
         };
         // Without a city below, the bottom margin is that of dispatch's label.
@@ -59,11 +75,19 @@ impl Layout {
             height: (middle.y + bottom).round(),
             middle,
             radius,
+            is_crowded,
             cities: around
                 .into_iter()
                 .map(|at| Point { x: middle.x + at.x, y: middle.y + at.y })
                 .collect(),
         }
+    }
+
+    /// The direction from the middle to a city.
+    pub(super) fn outwards(&self, at: Point) -> Point {
+        let (dx, dy) = (at.x - self.middle.x, at.y - self.middle.y);
+        let far = dx.hypot(dy).max(1.0);
+        Point { x: dx / far, y: dy / far }
     }
 
     /// The position and the radius of a node; dispatch comes after the cities.

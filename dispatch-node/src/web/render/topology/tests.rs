@@ -230,6 +230,36 @@ fn two_to_eight_cities_fit_and_no_link_crosses_dispatch() {
 }
 
 #[test]
+fn crowd_of_cities_fits_beside_its_names_and_shows_only_links_with_faults() {
+    for count in 9..=32 {
+        let names: Vec<String> = (0..count).map(|city| format!("long-name-{city:06}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let at = [names[1], names[7]].map(name).to_vec();
+        let cut = FaultView { at, ..fault(FaultKind::Cut, names[1], Some(names[7]), true) };
+        let view = View { faults: vec![cut], ..fixtures::view(&names, 100_000) };
+        let (layout, map) = (Layout::of(count), Topology::of(&view));
+        assert_eq!(map.links.len(), 1, "the cut one");
+        assert_eq!(map.rows.len(), count * (count + 1) / 2, "the table has them all");
+        // The widest letters of a name have 8 units.
+        let width = 16.0 * 8.0;
+        for (a, at) in layout.cities.iter().enumerate() {
+            assert!(at.y - layout.radius >= 0.0 && at.y + layout.radius <= map.height, "{count}");
+            for other in &layout.cities[a + 1..] {
+                let apart = (at.x - other.x).hypot(at.y - other.y);
+                assert!(apart > 2.0 * layout.radius + 4.0, "{count}: {apart}");
+            }
+            let name = &map.cities[a].name;
+            let (left, right) = match name.anchor {
+                "start" => (name.x, name.x + width),
+                "end" => (name.x - width, name.x),
+                _ => (name.x - width / 2.0, name.x + width / 2.0),
+            };
+            assert!(left >= 0.0 && right <= map.width, "{count}: {left} to {right}");
+        }
+    }
+}
+
+#[test]
 fn map_markup_respects_the_content_security_policy() {
     let html =
         html(&View { faults: vec![fault(FaultKind::Cut, "gotham", None, false)], ..three() });
