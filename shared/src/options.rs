@@ -51,8 +51,16 @@ pub struct NodeOptions {
     )]
     pub peers: Vec<Peer>,
 
-    /// Way to find other nodes: static:HOST:PORT, dns:NAME:PORT, dns:_SERVICE._tcp.NAME, multicast[:GROUP:PORT], kubernetes:[NAMESPACE/]SERVICE[:PORT]; repeat for several. If given, the default addresses on this machine are not used
-    #[arg(long, value_name = "WAY", env = "SUPERHERO_DISCOVER", value_delimiter = ',')]
+    /// The ways to find other nodes.
+    #[arg(
+        long,
+        value_name = "WAY",
+        env = "SUPERHERO_DISCOVER",
+        value_delimiter = ',',
+        help = "Way to find other nodes: static:HOST:PORT, dns:NAME:PORT, dns:_SERVICE._tcp.NAME, \
+                multicast[:GROUP:PORT], kubernetes:[NAMESPACE/]SERVICE[:PORT]; repeat for several. If \
+                given, the default addresses on this machine are not used"
+    )]
     pub discover: Vec<Way>,
 
     /// Address at which other nodes reach this one, if it is no well-known node [default: the listening address, unless that is all addresses of the machine]
