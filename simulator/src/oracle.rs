@@ -86,8 +86,15 @@ impl Oracle {
     }
 
     /// Starts a new witness for the next incarnation of a process.
-    pub(crate) fn incarnation_began(&mut self, number: usize) {
-        self.witnesses[number] = self.witnesses[number].successor();
+    ///
+    /// Whether the clock was set back counts now: a frozen process is observed only later, when the
+    /// clock may have caught up.
+    pub(crate) fn incarnation_began(&mut self, number: usize, clock_was_set_back: bool) {
+        let witness = &mut self.witnesses[number];
+        *witness = witness.successor();
+        if clock_was_set_back {
+            witness.writers.ignore_predecessor();
+        }
     }
 
     /// Checks a restart after a crash against the allowed intensity.

@@ -143,7 +143,7 @@ fn regression_seeds_pass() {
             panic!("seed {seed}: {violation:?}");
         }
     }
-    for seed in [20, 2_119, 100_583, 107_207, 210_633, 325_448, 514_068] {
+    for seed in [20, 2_119, 100_583, 107_207, 210_633, 325_448, 514_068, 1_936_509_454] {
         if let Err(violation) = run::run(&Plan::draw(seed, None), &Rules::default(), false) {
             panic!("seed {seed} with further cities: {violation:?}");
         }

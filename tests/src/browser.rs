@@ -439,8 +439,13 @@ impl Browser {
                 .as_str()
                 .is_some_and(|text| text.contains(".woff2 was preloaded using link preload"))
         };
+        // The browser's own pages, such as that of a new tab.
+        let is_of_browser = |line: &Value| {
+            line["message"].as_str().is_some_and(|text| text.starts_with("chrome://"))
+        };
         let relevant = lines.filter(|line| {
-            matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")) && !is_font_warning(line)
+            let is_problem = matches!(line["level"].as_str(), Some("SEVERE" | "WARNING"));
+            is_problem && !is_font_warning(line) && !is_of_browser(line)
         });
         let mut problems: Vec<String> =
             relevant.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();

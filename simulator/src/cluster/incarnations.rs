@@ -151,7 +151,8 @@ impl Cluster {
         let machine = self.machine(me, crashes, now);
         let process = &mut self.processes[number];
         (process.machine, process.me, process.crashes) = (machine, me, crashes);
-        self.oracle.incarnation_began(number);
+        let was_set_back = self.processes[number].clock.was_set_back(now);
+        self.oracle.incarnation_began(number, was_set_back);
         self.log(|_| format!("{me} starts after a crash"));
         self.dial_all(number);
         self.schedule_tick(number);
@@ -194,7 +195,8 @@ impl Cluster {
         (process.machine, process.me, process.crashes) = (machine, me, 0);
         process.state = State::Running;
         process.intensity = Intensity::new(RESTARTS_MAX, RESTARTS_WINDOW);
-        self.oracle.incarnation_began(number);
+        let was_set_back = self.processes[number].clock.was_set_back(now);
+        self.oracle.incarnation_began(number, was_set_back);
         self.oracle.forget_restarts(number);
         self.log(|_| format!("{me} starts"));
         self.dial_all(number);
