@@ -32,6 +32,11 @@ pub struct ClusterConfig {
 }
 
 impl ClusterConfig {
+    /// Returns whether this node may control the processes of others.
+    pub(super) fn is_controller(&self, node: NodeName) -> bool {
+        self.controller.is_some_and(|family| node.is_of(family))
+    }
+
     /// Advertises the address at which a further node listens, unless it advertises another one. If it
     /// listens at all addresses of its machine, it is not known which one others reach.
     pub fn advertise_if_further(&mut self, listening: SocketAddr) {

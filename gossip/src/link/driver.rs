@@ -308,8 +308,7 @@ where
         roster.update(replica.members(), replica.names(), replica.has_room());
         let mut written = self.written_addresses.clone();
         written.retain(|name, _| roster.members().contains(name));
-        let mut addresses =
-            addresses_to_dial(&written, self.cluster, &self.located.borrow_and_update());
+        let mut addresses = addresses_to_dial(&written, self.cluster, &self.located.borrow());
         // Those that were found may not be members yet.
         addresses.retain(|name, _| *name != self.me.node && roster.admits(*name));
         // One without an address is kept, too: it may just be between two incarnations.
@@ -410,14 +409,14 @@ where
             // The loss of a link may make the machine produce more outputs before the next wait.
             if let Some(peer) = self.links.take_lost() {
                 self.handle(Input::LinkDown { peer, cause: LinkDown::Lost });
-            } else if let Some(family) = self.cluster.controller
+            } else if self.cluster.controller.is_some()
                 && let Some(report) = self.controls.report(self.clock.now())
             {
-                let me = self.me.node;
-                for controller in self.links.peers().into_iter().filter(|peer| peer.is_of(family)) {
-                    self.links.send(controller, Frame::Report(report.clone()));
+                let (me, cluster) = (self.me.node, self.cluster);
+                for peer in self.links.peers().into_iter().filter(|it| cluster.is_controller(*it)) {
+                    self.links.send(peer, Frame::Report(report.clone()));
                 }
-                if me.is_of(family) {
+                if cluster.is_controller(me) {
                     let frame = Frame::Report(report);
                     self.machine.handle(self.clock.now(), Input::Frame { from: me, frame });
                 }
@@ -429,18 +428,18 @@ where
 
     fn on_connection_event(&mut self, event: ConnectionEvent<M::App>) {
         for input in self.links.on_event(event) {
-            let controller = self.cluster.controller;
-            let is_controller =
-                |from: NodeName| controller.is_some_and(|family| from.is_of(family));
+            let cluster = self.cluster;
             match input {
-                Input::Frame { from, frame: Frame::Control(control) } if is_controller(from) => {
+                Input::Frame { from, frame: Frame::Control(control) }
+                    if cluster.is_controller(from) =>
+                {
                     self.apply(control);
                 }
                 Input::Frame { from, frame: Frame::Control(_) } => {
                     self.refuse_frame(from, "control");
                 }
                 Input::Frame { from, frame: Frame::Command { .. } }
-                    if controller.is_some() && !is_controller(from) =>
+                    if cluster.controller.is_some() && !cluster.is_controller(from) =>
                 {
                     self.refuse_frame(from, "command");
                 }
@@ -569,7 +568,7 @@ where
                 if self.links.roster().members().contains(peer) {
                     self.reports.telemetry.link_changed(*peer, None);
                 }
-                if self.cluster.controller.is_some_and(|family| peer.is_of(family)) {
+                if self.cluster.is_controller(*peer) {
                     self.controls.report_soon();
                 }
             }

@@ -43,16 +43,16 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let (text, domain) =
-            (segment(parts, state, SHOWN_CHARS_MAX).await?, Domain::from_ref(state));
-        let unknown = || {
-            Problem::not_found(
-                "unknown_city",
-                format!("there is no city {text:?}: {}", domain.known_cities()),
-            )
-        };
-        domain.city(&text).map(Self).ok_or_else(unknown)
+        let text = segment(parts, state, SHOWN_CHARS_MAX).await?;
+        city(&Domain::from_ref(state), &text).map(Self)
     }
+}
+
+fn city(domain: &Domain, text: &str) -> Result<NodeName, Problem> {
+    domain.city(text).ok_or_else(|| {
+        let detail = format!("there is no city {text:?}: {}", domain.known_cities());
+        Problem::not_found("unknown_city", detail)
+    })
 }
 
 /// The member in the path: a city, or another dispatch.
@@ -66,12 +66,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = segment(parts, state, SHOWN_CHARS_MAX).await?;
-        match Domain::from_ref(state).other_dispatch(&text) {
-            Some(dispatch) => Ok(Self(dispatch)),
-            None => {
-                CityPath::from_request_parts(parts, state).await.map(|CityPath(city)| Self(city))
-            }
-        }
+        let domain = Domain::from_ref(state);
+        domain.other_dispatch(&text).map_or_else(|| city(&domain, &text), Ok).map(Self)
     }
 }
 

@@ -33,7 +33,7 @@ const PROBES_MAX: usize = 8;
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
 
 /// The addresses that were found, by the name of the node there.
-pub(in crate::link) type Located = Arc<BTreeMap<NodeName, Place>>;
+pub(in crate::link) type Located = BTreeMap<NodeName, Place>;
 
 /// Where a node was found.
 #[derive(Clone, Debug)]
@@ -128,7 +128,6 @@ impl Search {
     fn note(&self, name: NodeName, address: &str) -> bool {
         let confirmed = Instant::now();
         self.located.send_if_modified(|located| {
-            let located = Arc::make_mut(located);
             if let Some(known) = located.get_mut(&name) {
                 known.confirmed = confirmed;
                 if known.addresses.iter().any(|known| known == address) {

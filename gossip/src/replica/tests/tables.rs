@@ -227,16 +227,22 @@ fn write_before_collected_deletion_is_deleted() {
     assert_eq!(contents([&a, &b, &c, &outsider], register()), [(); 4].map(|()| None));
 }
 
-/// Two processes of b: one proves that it has seen a deletion, which a collects, and the other sets
-/// the register for the first time, earlier.
-#[test]
-pub(super) fn birth_before_collected_deletion_is_adopted() {
-    let (mut a, mut b, mut c) = three();
+/// Two processes of b: one is about to see a deletion of a, and the other has set the register for the
+/// first time, earlier.
+fn deletion_that_another_process_has_not_seen() -> [Replica; 4] {
+    let (mut a, b, mut c) = three();
     let mut other = new_replica("b", 2, at(2_000));
     pull(at(2_001), &mut c, &mut other);
     set(&mut other, 2_010, "earlier");
     set(&mut a, 8_000, "old");
     unset(&mut a, 9_000);
+    [a, b, c, other]
+}
+
+/// The process that has seen the deletion proves it, and a collects. The other's write arrives at a.
+#[test]
+pub(super) fn birth_before_collected_deletion_is_adopted() {
+    let [mut a, mut b, mut c, mut other] = deletion_that_another_process_has_not_seen();
     pull(at(9_100), &mut a, &mut b);
     pull(at(9_101), &mut a, &mut c);
     pull(at(9_102), &mut b, &mut a);
@@ -252,15 +258,10 @@ pub(super) fn birth_before_collected_deletion_is_adopted() {
     assert!(!events.iter().any(|event| matches!(event, Event::Diverged { .. })), "{events:?}");
 }
 
-/// The same two processes of b, but the one that has set the register receives the round.
+/// The same, but the process that has set the register receives the round.
 #[test]
 pub(super) fn held_birth_before_collected_deletion_is_adopted() {
-    let (mut a, mut b, mut c) = three();
-    let mut other = new_replica("b", 2, at(2_000));
-    pull(at(2_001), &mut c, &mut other);
-    set(&mut other, 2_010, "earlier");
-    set(&mut a, 8_000, "old");
-    unset(&mut a, 9_000);
+    let [mut a, mut b, mut c, mut other] = deletion_that_another_process_has_not_seen();
     all_pull_all(at(9_100), &mut a, &mut b, &mut c);
     assert!(!a.map().holds(register()) && c.map().holds(register()));
     let events = pull(at(9_200), &mut a, &mut other);
