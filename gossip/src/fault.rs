@@ -149,6 +149,13 @@ impl Fault {
             || (self.kind.is_between_nodes() && self.both && self.to.is_none_or(|to| to == node))
     }
 
+    /// Returns whether `node` lists the fault in its reports. All nodes list a freeze, since the
+    /// frozen one cannot tell a controller that has restarted meanwhile.
+    #[must_use]
+    pub fn is_listed_by(&self, node: NodeName) -> bool {
+        self.concerns(node) || self.kind == FaultKind::Freeze
+    }
+
     /// Returns whether the fault affects frames from `sender` to `receiver`.
     #[must_use]
     pub fn affects(&self, sender: NodeName, receiver: NodeName) -> bool {

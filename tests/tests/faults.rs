@@ -392,12 +392,40 @@ fn faults_expire_at_nodes_without_dispatch() {
 }
 
 #[test]
+fn frozen_city_is_thawed_by_a_dispatch_that_was_restarted_meanwhile() {
+    let (mut cluster, heroes, _) = start_with_heroes(2);
+    let freeze = json!({"kind": "freeze", "from": "gotham", "heal_after_s": 300});
+    let id = cluster.api.post("/api/v1/faults", &freeze).expect(201).json()["id"].clone();
+    cluster.wait_status("gotham", "unreachable", HANG_TIMEOUT);
+    cluster.kill9("dispatch");
+    cluster.restart("dispatch");
+    let fault = wait_until("dispatch knows the freeze", HANG_TIMEOUT, || {
+        let faults = cluster.api.faults();
+        let found = faults.iter().find(|fault| id == fault.id).cloned();
+        found.ok_or_else(|| format!("{faults:?}"))
+    });
+    assert_eq!(fault.in_force_at, ["gotham"]);
+    let healed = cluster.api.request("DELETE", &format!("/api/v1/faults/{}", fault.id), &[], &[]);
+    let _ = healed.expect(204);
+    cluster.wait_status("gotham", "up", HANG_TIMEOUT);
+    assert_eq!(cluster.node("gotham").crashes, 0, "it kept its memory");
+    cluster.wait_until_held(&heroes, &CITIES);
+}
+
+#[test]
 fn paused_gossip_allows_single_exchanges_only() {
     let (cluster, mut heroes, _) = start_with_heroes(2);
     let gossip = |verb: &str| {
         cluster.api.post(&format!("/api/v1/gossip/{verb}"), &json!({})).expect(200).json()
     };
+    let step = |from: &str, to: &str| {
+        cluster.api.post("/api/v1/gossip/step", &json!({"from": from, "to": to})).expect(200).json()
+    };
     assert_eq!(gossip("pause"), json!({"paused": true, "percent": 0}));
+    // A round that a city has begun before it hears of the pause ends before one that is requested.
+    for city in CITIES {
+        assert_eq!(step("dispatch", city)["completed"], true, "{city}");
+    }
     let id = cluster.api.create_named("Still").id;
     heroes.created([id.clone()]);
     cluster.bomb("capitol");
@@ -413,9 +441,6 @@ fn paused_gossip_allows_single_exchanges_only() {
         assert!(!city_holds(&cluster.api, "gotham", &id) && cluster.node("capitol").heroes == 0);
         ensure(until.elapsed() > Duration::from_secs(4), || "four seconds have not passed".into())
     });
-    let step = |from: &str, to: &str| {
-        cluster.api.post("/api/v1/gossip/step", &json!({"from": from, "to": to})).expect(200).json()
-    };
     let done = step("dispatch", "gotham");
     assert_eq!((&done["completed"], &done["entries"]), (&json!(true), &json!(1)), "{done}");
     assert!(done["bytes"].as_u64().is_some_and(|bytes| (100..2_000).contains(&bytes)), "{done}");

@@ -100,14 +100,16 @@ impl FaultControl {
         let ids: BTreeSet<FaultId> =
             report.faults.iter().map(|in_force| in_force.fault.id).collect();
         for Waiting { awaited, .. } in &mut self.waiting {
-            if let Awaited::InForce { fault, confirmed, .. } = awaited
+            if let Awaited::InForce { fault, nodes, confirmed, .. } = awaited
                 && ids.contains(&fault.id)
+                && nodes.contains(&from)
             {
                 confirmed.insert(from);
             }
         }
         self.reported.insert(from, ids);
-        self.faults.on_report(now.mono, from, report)
+        let reported = &self.reported;
+        self.faults.on_report(now.mono, from, report, |node| reported.contains_key(&node))
     }
 
     /// Removes a node whose process has exited. Returns the freezes that ended with it.

@@ -30,8 +30,8 @@ impl Dispatch {
         if nodes.is_empty() {
             return self.reply(ticket, Err(RequestError::NoAnswer { city: fault.from }));
         }
-        for node in &nodes {
-            self.send(*node, Frame::Control(Control::Inject { fault, heal_after }));
+        for node in self.all_nodes().into_iter().filter(|node| fault.is_listed_by(*node)) {
+            self.send(node, Frame::Control(Control::Inject { fault, heal_after }));
         }
         self.faults.inject(now, ticket, fault, heal_after, nodes);
         self.answer_confirmed(now);

@@ -46,8 +46,10 @@ struct Active {
     heal_after: Duration,
     until: Duration,
     at: BTreeMap<NodeName, Frames>,
-    /// A node has reported it. Until then it has had no effect that is known.
+    /// A node that it concerns has reported it. Until then it has had no effect that is known.
     was_reported: bool,
+    /// Another dispatch has injected it, or an earlier incarnation of this one.
+    is_adopted: bool,
 }
 
 /// The consequences of a report.
@@ -80,6 +82,7 @@ impl Faults {
             until: now + heal_after,
             at: BTreeMap::new(),
             was_reported: false,
+            is_adopted: false,
         });
     }
 
@@ -112,28 +115,39 @@ impl Faults {
         self.active.iter().any(|active| active.fault.id == id && active.was_reported)
     }
 
-    /// Processes a report of `node`.
-    pub(crate) fn on_report(&mut self, now: Duration, node: NodeName, report: &Report) -> Reported {
+    /// Processes a report of `node`. `has_reported` returns whether a running process has sent any.
+    pub(crate) fn on_report(
+        &mut self,
+        now: Duration,
+        node: NodeName,
+        report: &Report,
+        has_reported: impl Fn(NodeName) -> bool,
+    ) -> Reported {
         let (mut begun, mut controls) = (Vec::new(), Vec::new());
         for InForce { fault, remaining, frames } in &report.faults {
             if let Some(active) = self.active.iter_mut().find(|active| active.fault.id == fault.id)
             {
-                active.at.insert(node, *frames);
-                if !std::mem::replace(&mut active.was_reported, true) {
-                    begun.push((active.fault, active.heal_after));
+                if fault.concerns(node) {
+                    active.at.insert(node, *frames);
+                    if !std::mem::replace(&mut active.was_reported, true) {
+                        begun.push((active.fault, active.heal_after));
+                    }
                 }
             } else if self.has_ended(fault.id) || self.active.len() >= FAULTS_MAX {
                 // The nodes ignore a fault beyond the limit: sending it again would never end.
                 controls.push(Control::Heal(fault.id));
             } else {
-                // An earlier incarnation of dispatch injected it, or another dispatch.
-                let at = BTreeMap::from([(node, *frames)]);
+                // A frozen node cannot report; others list its freeze.
+                let is_there = fault.concerns(node) || !has_reported(fault.from);
+                let place = if fault.concerns(node) { node } else { fault.from };
+                let at = is_there.then_some((place, *frames)).into_iter().collect();
                 self.active.push(Active {
                     fault: *fault,
                     heal_after: *remaining,
                     until: now + *remaining,
                     at,
                     was_reported: true,
+                    is_adopted: true,
                 });
             }
         }
@@ -144,14 +158,16 @@ impl Faults {
         let healed = healed.into_iter().filter_map(|id| self.end(id)).collect();
         let mut over = Vec::new();
         for active in &mut self.active {
-            if !active.fault.concerns(node)
+            if !active.fault.is_listed_by(node)
                 || report.faults.iter().any(|in_force| in_force.fault.id == active.fault.id)
             {
                 continue;
             }
             let was_there = active.at.remove(&node).is_some();
             let remaining = active.until.saturating_sub(now);
-            if active.fault.kind == FaultKind::Freeze && was_there {
+            let is_frozen_one =
+                active.fault.kind == FaultKind::Freeze && active.fault.concerns(node);
+            if is_frozen_one && (was_there || active.is_adopted) {
                 // The process was thawed by other means, or has been replaced.
                 over.push(active.fault.id);
             } else if remaining >= REMAINING_MIN {
@@ -331,23 +347,23 @@ mod tests {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
         faults.begin(s(0), cut, s(30));
-        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut])).controls, []);
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&[cut]), |_| true).controls, []);
         assert_eq!(
-            faults.on_report(s(10), name("capitol"), &report(&[])).controls,
+            faults.on_report(s(10), name("capitol"), &report(&[]), |_| true).controls,
             [Control::Inject { fault: cut, heal_after: s(20) }]
         );
         assert_eq!(
-            faults.on_report(s(10), name("metropolis"), &report(&[])).controls,
+            faults.on_report(s(10), name("metropolis"), &report(&[]), |_| true).controls,
             [],
             "the fault does not concern metropolis"
         );
         assert_eq!(faults.view(s(10), cut.id).map(|view| view.at), Some(vec![name("gotham")]));
-        faults.on_report(s(10), name("capitol"), &report(&[cut]));
+        faults.on_report(s(10), name("capitol"), &report(&[cut]), |_| true);
         let view = faults.view(s(10), cut.id).expect("the fault is in force");
         assert_eq!((view.remaining, view.frames.seen, view.frames.dropped), (s(20), 4, 2));
         // The process of gotham was replaced, and has no faults.
         assert_eq!(
-            faults.on_report(s(20), name("gotham"), &report(&[])).controls,
+            faults.on_report(s(20), name("gotham"), &report(&[]), |_| true).controls,
             [Control::Inject { fault: cut, heal_after: s(10) }]
         );
         assert!(
@@ -365,16 +381,16 @@ mod tests {
         assert_eq!(faults.end(cut.id), None);
         assert!(faults.has_ended(cut.id) && !faults.has_ended(FaultId(2)));
         assert_eq!(
-            faults.on_report(s(1), name("gotham"), &report(&[cut])).controls,
+            faults.on_report(s(1), name("gotham"), &report(&[cut]), |_| true).controls,
             [Control::Heal(cut.id)]
         );
         let second = fault(2, FaultKind::Cut);
         faults.begin(s(0), second, s(30));
         assert_eq!(
-            faults.on_report(s(1), name("gotham"), &report(&[second])).begun,
+            faults.on_report(s(1), name("gotham"), &report(&[second]), |_| true).begun,
             [(second, s(30))]
         );
-        assert_eq!(faults.on_report(s(2), name("gotham"), &report(&[second])).begun, []);
+        assert_eq!(faults.on_report(s(2), name("gotham"), &report(&[second]), |_| true).begun, []);
         assert_eq!((faults.expire(s(29)), faults.expire(s(30))), (vec![], vec![second]));
     }
 
@@ -392,7 +408,7 @@ mod tests {
     fn restarted_dispatch_adopts_reported_faults() {
         let mut faults = Faults::default();
         let cut = fault(1, FaultKind::Cut);
-        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut])).controls, []);
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[cut]), |_| true).controls, []);
         let view = faults.view(s(5), cut.id).expect("it was adopted");
         assert_eq!((view.remaining, view.at), (s(9), vec![name("gotham")]));
         assert!(faults.any_cut());
@@ -403,12 +419,13 @@ mod tests {
         let mut faults = Faults::default();
         let most = u32::try_from(FAULTS_MAX).expect("a small number");
         let all: Vec<Fault> = (0..most).map(|id| fault(id, FaultKind::Cut)).collect();
-        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all)).controls, []);
+        assert_eq!(faults.on_report(s(0), name("gotham"), &report(&all), |_| true).controls, []);
         let one_more = fault(most, FaultKind::Cut);
         let Reported { controls, .. } = faults.on_report(
             s(0),
             name("capitol"),
             &report(&[all.as_slice(), &[one_more]].concat()),
+            |_| true,
         );
         assert_eq!(controls, [Control::Heal(one_more.id)]);
         assert_eq!(faults.len(), FAULTS_MAX);
@@ -421,13 +438,41 @@ mod tests {
         faults.begin(s(0), freeze, s(30));
         // A report sent before the control arrived.
         assert_eq!(
-            faults.on_report(s(0), name("gotham"), &report(&[])).controls,
+            faults.on_report(s(0), name("gotham"), &report(&[]), |_| true).controls,
             [Control::Inject { fault: freeze, heal_after: s(30) }]
         );
-        faults.on_report(s(0), name("gotham"), &report(&[freeze]));
+        faults.on_report(s(0), name("gotham"), &report(&[freeze]), |_| true);
         assert!(faults.is_frozen(name("gotham")));
-        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[])).over, [freeze]);
+        assert_eq!(faults.on_report(s(5), name("gotham"), &report(&[]), |_| true).over, [freeze]);
         assert!(!faults.is_frozen(name("gotham")));
+    }
+
+    #[test]
+    fn restarted_dispatch_learns_of_a_freeze_from_the_nodes_that_are_not_frozen() {
+        let freeze = fault(1, FaultKind::Freeze);
+        let heard = |has_reported: bool| {
+            let mut faults = Faults::default();
+            let controls = faults
+                .on_report(s(5), name("capitol"), &report(&[freeze]), |_| has_reported)
+                .controls;
+            assert_eq!(controls, []);
+            faults
+        };
+        let mut faults = heard(false);
+        assert_eq!(faults.ids(), [freeze.id]);
+        assert!(faults.is_frozen(name("gotham")) && !faults.is_frozen(name("capitol")));
+        let controls = faults.on_report(s(6), name("metropolis"), &report(&[]), |_| false).controls;
+        assert_eq!(controls, [Control::Inject { fault: freeze, heal_after: s(8) }]);
+        // A new process of gotham is not frozen.
+        let Reported { controls, over, .. } =
+            faults.on_report(s(7), name("gotham"), &report(&[]), |_| false);
+        assert_eq!((controls, over), (vec![], vec![freeze]));
+
+        // Gotham has reported already, so it was not frozen before.
+        let mut faults = heard(true);
+        assert!(!faults.is_frozen(name("gotham")));
+        faults.on_report(s(6), name("gotham"), &report(&[freeze]), |_| true);
+        assert!(faults.is_frozen(name("gotham")));
     }
 
     #[test]
@@ -438,7 +483,7 @@ mod tests {
             faults.begin(s(0), fault, s(30));
         }
         for (node, there) in [("gotham", &[freeze, cut][..]), ("capitol", &[cut])] {
-            faults.on_report(s(0), name(node), &report(there));
+            faults.on_report(s(0), name(node), &report(there), |_| true);
         }
         assert_eq!(faults.on_end(name("gotham")), [freeze]);
         assert!(!faults.is_frozen(name("gotham")));

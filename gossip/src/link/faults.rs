@@ -79,10 +79,10 @@ impl<A: Application> Faults<A> {
         }
     }
 
-    /// Puts the fault in force, or extends it. Ignored if the fault does not concern this node, if it
-    /// was healed or has expired, or if the limit of faults is reached.
+    /// Puts the fault in force, or extends it. Ignored if this node does not list the fault, if it was
+    /// healed or has expired, or if the limit of faults is reached.
     pub(super) fn inject(&mut self, now: Duration, fault: Fault, heal_after: Duration) {
-        if !fault.concerns(self.me)
+        if !fault.is_listed_by(self.me)
             || self.healed.contains(&fault.id)
             || self.expired.contains(&fault.id)
             || self.in_force.len() >= FAULTS_MAX && !self.in_force.contains_key(&fault.id)
@@ -149,7 +149,10 @@ impl<A: Application> Faults<A> {
     }
 
     fn freezes_at(&self) -> Option<Duration> {
-        let freezes = self.in_force.values().filter(|state| state.fault.kind == FaultKind::Freeze);
+        let freezes = self
+            .in_force
+            .values()
+            .filter(|state| state.fault.kind == FaultKind::Freeze && state.fault.concerns(self.me));
         freezes.map(|state| state.since + FREEZE_LAG).min()
     }
 
