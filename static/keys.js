@@ -56,6 +56,11 @@ export function keys({ hold }) {
   };
   for (const place of [1, 2, 3]) bound[place] = () => focus(`.cities > :nth-child(${place}) button`);
 
+  document.addEventListener('keydown', (event) => {
+    // Escape closes the explanation, unless it closes or clears something else.
+    if (event.key === 'Escape' && !event.defaultPrevented && !help.open && !event.target.closest('input, select, dialog')) press('#inspector:not([hidden]) #inspector-close');
+  });
+
   document.getElementById('help-open').addEventListener('click', (event) => {
     event.preventDefault();
     showHelp();
@@ -67,7 +72,7 @@ export function keys({ hold }) {
     // In these elements the key keeps its usual meaning.
     const { target } = event;
     if (target.closest('input, select, textarea, dialog')) return;
-    if (event.key === ' ' && target.closest('button, a, summary, [tabindex]')) return;
+    if (event.key === ' ' && target.closest('button, a, summary, [tabindex="0"]')) return;
     event.preventDefault();
     action();
   });

@@ -56,6 +56,7 @@ const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {},
   }
   for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order.take(change, whole) : change);
   document.getElementById('timeline-moving').setAttribute('transform', moving);
+  if (html.inspector) moves.explained();
   for (const { text } of news) notice(text, 'broadcast');
   spaced(document.querySelector('#verdict [aria-live]'));
 });
@@ -83,5 +84,5 @@ const socket = live({
   },
 });
 
-view({ canFollow: () => socket.isLive(), onMove: moved });
+const moves = view({ canFollow: () => socket.isLive(), onMove: moved });
 keys({ hold: () => hold.toggle() });

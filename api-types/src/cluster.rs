@@ -80,6 +80,15 @@ pub struct Node {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub frozen: bool,
+    /// The newest writes that the city holds and another node lacks; null if its content is not known,
+    /// and for dispatch.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub ahead: Option<u64>,
+    /// The newest writes that another node holds and the city lacks; null as above.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub behind: Option<u64>,
 }
 
 /// A request to found a city.

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod event;
+mod explanation;
 mod fault;
 mod gossip;
 mod hero;
@@ -23,6 +24,9 @@ pub mod words;
 
 pub use cluster::{City, Cluster, FoundRequest, Node};
 pub use event::{Event, Events};
+pub use explanation::{
+    ExplainedLoss, ExplainedWrite, Explanation, OtherRules, RuleTally, UnderRule,
+};
 pub use fault::{
     Amount, BYTES_PER_S, DELAY_MS, Fault, FaultRequest, Faults, Frames, HEAL_AFTER_MS, SKEW_MS_MAX,
 };

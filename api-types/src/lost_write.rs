@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
 
+use crate::explanation::UnderRule;
 use crate::hero::{Held, Stamp};
 
 /// The lost writes, newest last.
@@ -56,4 +57,7 @@ pub struct LostWrite {
     pub found_at_ms: u64,
     /// The value found instead. If it is null or older, the write was lost with its only holder.
     pub to: Held,
+    /// What would have become of it under other rules; empty if that is not recorded.
+    #[serde(default)]
+    pub under: Vec<UnderRule>,
 }

@@ -15,6 +15,7 @@ mod fault_control;
 mod faults;
 mod gossip_control;
 mod heroes;
+mod losses;
 mod observe;
 mod observer;
 mod pending_exchange;

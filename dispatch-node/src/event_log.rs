@@ -136,6 +136,8 @@ pub enum EventKind {
     Rebuilt,
     /// A scenario started or ended.
     Played,
+    /// An acknowledged write was found to be lost.
+    LostWrite,
     /// All cities agree again.
     Agreed,
     /// Replication reported a problem.
@@ -143,6 +145,12 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Returns whether it is a write that a user has asked for.
+    #[must_use]
+    pub fn is_command(self) -> bool {
+        matches!(self, Self::Created | Self::Assigned | Self::Terminated)
+    }
+
     /// Returns the kind with this name, if other dispatches cannot observe its events: what users have
     /// asked of one dispatch.
     #[must_use]
@@ -186,6 +194,7 @@ impl EventKind {
             Self::Killed => "killed",
             Self::Rebuilt => "rebuilt",
             Self::Played => "played",
+            Self::LostWrite => "lost_write",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }

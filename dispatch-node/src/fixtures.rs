@@ -234,6 +234,7 @@ impl Fixture {
             saved,
             found: NOW.wall,
             to: to.cloned(),
+            outcomes: Vec::new(),
         };
         self.view.lost.push_back(Arc::new(lost));
         self

@@ -34,6 +34,7 @@ impl Dispatch {
             for city in self.observer.cities_mut() {
                 city.refuses.remove(&peer);
             }
+            self.record.history.restarted(now, peer);
             self.complete_bombs(now, peer);
             self.log(
                 now,

@@ -41,11 +41,14 @@ impl Dispatch {
             self.comparison.lost_count(),
             self.comparison.tables(),
         );
-        if self.publisher.note_agreement(status.heroes_converged) {
+        let agrees = self.publisher.note_agreement(status.heroes_converged);
+        if agrees && self.record.is_news(&status.about_heroes) {
             self.log(now, self.me(), EventKind::Agreed, status.about_heroes.clone());
         }
         self.record.history.differ(now, status.differences);
         self.record.history.in_force(now, self.faults.faults.faults());
+        let silent = cities.iter().filter(|city| city.status != NodeStatus::Up);
+        self.record.history.silent(now, &silent.map(|city| city.name).collect::<Vec<_>>());
         Arc::new(View {
             at: now,
             dispatch,

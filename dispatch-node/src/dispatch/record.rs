@@ -37,6 +37,36 @@ impl Record {
         event
     }
 
+    /// Returns whether an agreement in these words is worth an event: the last one had other words, or
+    /// something has disturbed the cluster since. Otherwise the fights of the heroes would fill the
+    /// log.
+    pub(super) fn is_news(&self, agreement: &str) -> bool {
+        let mut since = self.log.events().iter().rev();
+        let is_routine = |event: &&Arc<LoggedEvent>| match event.kind {
+            EventKind::Created | EventKind::Assigned | EventKind::Terminated => true,
+            EventKind::Destroyed
+            | EventKind::Answers
+            | EventKind::Lost
+            | EventKind::Founded
+            | EventKind::Forgotten
+            | EventKind::Injected
+            | EventKind::Healed
+            | EventKind::Accepted
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::Stepped
+            | EventKind::Stopped
+            | EventKind::Killed
+            | EventKind::Rebuilt
+            | EventKind::Played
+            | EventKind::LostWrite
+            | EventKind::Agreed
+            | EventKind::Alarm => false,
+        };
+        let last = since.find(|event| !is_routine(event));
+        last.is_none_or(|last| last.kind != EventKind::Agreed || last.text != agreement)
+    }
+
     /// Logs that a city was bombed, with the heroes that no other node held.
     pub(super) fn log_bomb(
         &mut self,

@@ -183,6 +183,9 @@ impl Dispatch {
         let nodes = Nodes { observed, seen: &seen, answered };
         let before = self.comparison.lost_count();
         let is_done = self.comparison.settle_lost_writes(now, at_most, &nodes);
+        if self.comparison.lost_count() > before {
+            self.note_lost_writes(now, before);
+        }
         if !is_done || self.comparison.lost_count() > before {
             self.publisher.touch(now);
         }

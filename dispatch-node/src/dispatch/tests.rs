@@ -846,7 +846,10 @@ fn heal_thaws_a_city_that_has_not_reported_its_freeze() {
     let mut dispatch = dispatch(&CITIES);
     let (sent, _) =
         ask(&mut dispatch, at(2_000), inject(FaultKind::Freeze, "gotham", None, false, 9_000));
-    let [(_, freeze)] = injected(&sent)[..] else { panic!("{sent:?}") };
+    // All nodes list it, since the frozen one cannot.
+    let told = injected(&sent);
+    let [(_, freeze), ..] = told[..] else { panic!("{sent:?}") };
+    assert_eq!(told.len(), 4, "{sent:?}");
     let thawed = |dispatch: &mut Dispatch| {
         let outputs = std::iter::from_fn(|| dispatch.poll());
         outputs

@@ -14,6 +14,7 @@ use gossip::{Key, Now};
 use shared::hero::{HeroId, HeroName};
 use shared::{Entry, EntryRef};
 
+use crate::model::counterfactual::Outcome;
 use crate::model::difference_age::DifferenceAges;
 use crate::model::lost_writes::{Lost, LostWrites, Nodes};
 use crate::model::rows::{Pattern, Row, Rows};
@@ -183,6 +184,11 @@ impl Comparison {
     /// Returns the newest lost writes, newest last.
     pub(crate) fn lost_writes(&self) -> &Vector<Arc<Lost>> {
         self.lost.listed()
+    }
+
+    /// Notes what would have become of a lost write under other rules.
+    pub(crate) fn explain_lost(&mut self, number: u64, outcomes: Vec<Outcome>) {
+        self.lost.explain(number, outcomes);
     }
 
     /// Returns the number of all lost writes.

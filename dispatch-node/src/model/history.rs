@@ -1,5 +1,6 @@
-//! The history of the last minute, second by second: pulls and their outcomes, writes, the number
-//! of heroes that differed; and for each recently written hero the arrivals of its writes.
+//! The history of the last minutes, second by second: pulls and their outcomes, writes, the number
+//! of heroes that differed, restarts of nodes; the faults in force and the nodes that did not answer;
+//! and for each recently written hero the arrivals of its writes.
 //!
 //! Dispatch keeps it, so it is available when a page opens. Times are dispatch's own, since the
 //! cities' clocks may be wrong.
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use imbl::{OrdMap, Vector};
 
-use gossip::fault::Fault;
+use gossip::fault::{Fault, FaultKind};
 use gossip::{NodeName, Now, PullOutcome, Pulled, Stamp};
 use shared::Entry;
 use shared::hero::HeroId;
@@ -21,20 +22,21 @@ use crate::event_log::EventKind;
 use crate::model::arrival::{Arrival, Way};
 
 /// The time for which the history is kept.
-pub const KEPT: Duration = Duration::from_secs(60);
+pub const KEPT: Duration = Duration::from_secs(600);
 /// The maximum number of pulls, and of writes, kept per second.
 const PER_SECOND_MAX: usize = 60;
 /// The maximum number of arrivals kept per hero, and in total.
 const TRAIL_MAX: usize = 48;
 const ARRIVALS_MAX: usize = 40_000;
-/// The maximum number of fault spans kept.
+/// The maximum number of fault spans kept, and of silences.
 const SPANS_MAX: usize = 128;
 
-/// The history of the last minute. Cloning is cheap.
+/// The history of the last minutes. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     seconds: VecDeque<Arc<Second>>,
     spans: VecDeque<Span>,
+    silences: VecDeque<Silence>,
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
     /// The number of arrivals so far.
     arrivals: u64,
@@ -61,6 +63,8 @@ pub struct Second {
     pub differences: Vec<(Duration, usize)>,
     /// The events logged in it.
     pub marks: Vec<Mark>,
+    /// The nodes that were in a new incarnation, without the memory of the one before.
+    pub restarts: Vec<(Duration, NodeName)>,
 }
 
 /// A pull and its outcome.
@@ -111,6 +115,14 @@ pub struct Span {
     pub began: Duration,
     /// The time at which it ended, if it has.
     pub ended: Option<Duration>,
+}
+
+/// The time during which a node did not answer.
+#[derive(Clone, Debug)]
+struct Silence {
+    node: NodeName,
+    began: Duration,
+    ended: Option<Duration>,
 }
 
 /// The arrival of a write at a node.
@@ -219,6 +231,61 @@ impl History {
         }
     }
 
+    /// Adds the restart of a node in a new incarnation.
+    pub(crate) fn restarted(&mut self, now: Now, node: NodeName) {
+        if let Some(second) =
+            self.second(now, now.mono).filter(|second| second.restarts.len() < PER_SECOND_MAX)
+        {
+            second.restarts.push((now.mono, node));
+        }
+    }
+
+    /// Sets the nodes that do not answer.
+    pub(crate) fn silent(&mut self, now: Now, nodes: &[NodeName]) {
+        for silence in self.silences.iter_mut().filter(|silence| silence.ended.is_none()) {
+            if !nodes.contains(&silence.node) {
+                silence.ended = Some(now.mono);
+            }
+        }
+        for node in nodes {
+            let lasts = |silence: &Silence| silence.node == *node && silence.ended.is_none();
+            if !self.silences.iter().any(lasts) {
+                self.silences.push_back(Silence { node: *node, began: now.mono, ended: None });
+            }
+        }
+        let horizon = now.mono.saturating_sub(KEPT);
+        self.silences.retain(|silence| silence.ended.is_none_or(|ended| ended >= horizon));
+        while self.silences.len() > SPANS_MAX {
+            self.silences.pop_front();
+        }
+    }
+
+    /// Returns whether the node `from` could exchange messages with `to` at that time, both ways, as
+    /// far as is known: both answered, and no link between them was cut.
+    #[must_use]
+    pub fn reached(&self, at: Duration, from: NodeName, to: NodeName) -> bool {
+        let lasted = |began: Duration, ended: Option<Duration>| {
+            began <= at && ended.is_none_or(|ended| at <= ended)
+        };
+        let is_silent =
+            |silence: &Silence| silence.node == to && lasted(silence.began, silence.ended);
+        let separates = |span: &Span| {
+            let fault = &span.fault;
+            lasted(span.began, span.ended)
+                && match fault.kind {
+                    FaultKind::Cut => fault.affects(from, to) || fault.affects(to, from),
+                    FaultKind::Freeze => fault.from == to,
+                    FaultKind::Delay { .. }
+                    | FaultKind::Loss(_)
+                    | FaultKind::Duplicate(_)
+                    | FaultKind::Reorder(_)
+                    | FaultKind::Throttle(_)
+                    | FaultKind::Skew(_) => false,
+                }
+        };
+        from == to || !self.silences.iter().any(is_silent) && !self.spans.iter().any(separates)
+    }
+
     /// Sets the faults that are in force.
     pub(crate) fn in_force<'a>(
         &mut self,
@@ -281,7 +348,7 @@ impl Second {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gossip::fault::{FaultId, FaultKind};
+    use gossip::fault::FaultId;
     use gossip::{Hlc, Incarnation, Origin, UnixMillis};
     use shared::Value;
 
@@ -318,14 +385,14 @@ mod tests {
         let mut history = History::default();
         history.pulled(at(5_100), name("gotham"), &pulled(0));
         history.pulled(at(5_200), name("gotham"), &pulled(900));
-        history.pulled(at(70_000), name("gotham"), &pulled(100));
-        history.pulled(at(70_000), name("gotham"), &pulled(65_000));
+        history.pulled(at(610_000), name("gotham"), &pulled(100));
+        history.pulled(at(610_000), name("gotham"), &pulled(605_000));
         let seconds: Vec<(u64, usize)> =
             history.seconds().map(|second| (second.number, second.pulls.len())).collect();
-        assert_eq!(seconds, [(69, 1)]);
-        history.pulled(at(70_000), name("gotham"), &pulled(59_500));
+        assert_eq!(seconds, [(609, 1)]);
+        history.pulled(at(610_000), name("gotham"), &pulled(599_500));
         let seconds: Vec<u64> = history.seconds().map(|second| second.number).collect();
-        assert_eq!(seconds, [10, 69]);
+        assert_eq!(seconds, [10, 609]);
     }
 
     #[test]
@@ -436,6 +503,34 @@ mod tests {
     }
 
     #[test]
+    fn cut_freeze_and_silence_keep_two_nodes_apart_while_they_last() {
+        let mut history = History::default();
+        let (gotham, capitol, metropolis) = (name("gotham"), name("capitol"), name("metropolis"));
+        let reached = |history: &History, seconds, from, to| {
+            history.reached(Duration::from_secs(seconds), from, to)
+        };
+        let cut = Fault {
+            id: FaultId(1),
+            kind: FaultKind::Cut,
+            from: gotham,
+            to: Some(capitol),
+            both: false,
+        };
+        history.in_force(at(2_000), [cut].iter());
+        history.silent(at(3_000), &[metropolis]);
+        history.in_force(at(5_000), std::iter::empty());
+        history.silent(at(6_000), &[]);
+        for (seconds, expected) in [(1, true), (2, false), (5, false), (6, true)] {
+            assert_eq!(reached(&history, seconds, gotham, capitol), expected, "{seconds}");
+            assert_eq!(reached(&history, seconds, capitol, gotham), expected, "one way is enough");
+        }
+        assert!(
+            !reached(&history, 4, capitol, metropolis) && reached(&history, 7, capitol, metropolis)
+        );
+        assert!(reached(&history, 4, gotham, gotham), "a node reaches itself");
+    }
+
+    #[test]
     fn fault_span_covers_the_time_in_force() {
         let mut history = History::default();
         let fault = |id| Fault {
@@ -453,7 +548,7 @@ mod tests {
             .map(|span| (span.fault.id.0, span.began.as_secs(), span.ended.map(|at| at.as_secs())))
             .collect();
         assert_eq!(spans, [(1, 1, Some(3)), (2, 2, None)]);
-        history.in_force(at(90_000), std::iter::empty());
-        assert_eq!(history.spans().count(), 1, "the first ended more than a minute ago");
+        history.in_force(at(603_001), std::iter::empty());
+        assert_eq!(history.spans().count(), 1, "the first ended more than ten minutes ago");
     }
 }

@@ -43,6 +43,9 @@ use shared::{Entry, EntryRef};
 
 use ancestry::{Ancestry, Chain};
 
+use crate::model::counterfactual::Outcome;
+use crate::text::title;
+
 /// The maximum number of open writes and of known ancestors, for example while a city is
 /// unreachable. Further writes are not counted; at half of it, no further ancestors are kept.
 const KEPT_MAX: usize = 1_000_000;
@@ -94,6 +97,25 @@ pub struct Lost {
     /// The entry that replaced it, or the tombstone that beat it and was collected since; `None` if
     /// it was lost with its only holder.
     pub to: Option<Arc<Entry>>,
+    /// What would have become of it under other rules; empty if that is not recorded.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Lost {
+    /// Returns the entry that beat it; none if only an older entry remains.
+    #[must_use]
+    pub fn beaten_by(&self) -> Option<&Entry> {
+        self.to.as_deref().filter(|to| to.beats(&self.entry))
+    }
+
+    /// Returns the reason for which it is lost, as a clause.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self.beaten_by() {
+            Some(to) => format!("{} had not seen it", title(to.stamp.origin.node)),
+            None => "lost with its only holder".to_owned(),
+        }
+    }
 }
 
 /// The nodes as last observed.
@@ -572,7 +594,22 @@ impl LostWrites {
             self.chosen.remove(&(now.mono, key));
         }
         for (Open { entry, saved, .. }, to) in lost {
-            self.count(Lost { number: self.lost + 1, key, entry, saved, found: now.wall, to });
+            self.count(Lost {
+                number: self.lost + 1,
+                key,
+                entry,
+                saved,
+                found: now.wall,
+                to,
+                outcomes: Vec::new(),
+            });
+        }
+    }
+
+    /// Notes what would have become of a listed lost write under other rules.
+    pub(crate) fn explain(&mut self, number: u64, outcomes: Vec<Outcome>) {
+        if let Some(lost) = self.listed.iter_mut().rev().find(|lost| lost.number == number) {
+            Arc::make_mut(lost).outcomes = outcomes;
         }
     }
 

@@ -48,7 +48,7 @@ enum Column {
 pub enum RowState {
     /// All hold the same entry.
     Agreed,
-    /// No node holds it live, and some hold its tombstone.
+    /// No node holds it live. Some hold its tombstone, or did.
     Terminated,
     /// Only one node, possibly dispatch, holds the hero, and none holds a tombstone.
     OnlyCopy,
@@ -67,6 +67,14 @@ impl RowState {
 }
 
 impl<N> Row<N> {
+    /// Returns the row of a key that no node holds any more.
+    #[must_use]
+    pub fn gone(id: HeroId, name: N, cities: usize) -> Self {
+        let cells = vec![None; cities];
+        let pattern = Pattern::of(&None, &cells);
+        Self { id, name, own: None, cells, pattern }
+    }
+
     /// Returns the row of this key; `None` if no node holds it.
     #[must_use]
     pub fn of(
@@ -156,7 +164,7 @@ impl Pattern {
         let known = || cities().chain([own]).filter(is_held);
         let any_city_holds = cities().any(|column| is_held(&column));
         let mut pairs = cities().zip(cities().skip(1));
-        if known().next().is_some() && known().all(|column| is_deleted(&column)) {
+        if known().all(|column| is_deleted(&column)) {
             RowState::Terminated
         } else if any_city_holds && pairs.all(|(a, b)| a == b) {
             RowState::Agreed

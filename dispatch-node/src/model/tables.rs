@@ -204,6 +204,11 @@ impl TableRows {
         self.0.get(&table).into_iter().flat_map(Rows::iter)
     }
 
+    /// Returns each pattern of a table with the number of its rows.
+    pub fn patterns(&self, table: TypeTable) -> impl Iterator<Item = (&Pattern, usize)> {
+        self.0.get(&table).into_iter().flat_map(Rows::patterns)
+    }
+
     /// Returns the number of changes so far.
     #[must_use]
     pub fn changes(&self) -> u64 {

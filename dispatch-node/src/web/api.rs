@@ -5,6 +5,7 @@
 pub(crate) mod cities;
 pub(crate) mod cluster;
 pub(crate) mod description;
+pub(crate) mod explanation;
 pub(crate) mod faults;
 pub(crate) mod heroes;
 pub(crate) mod lost_writes;

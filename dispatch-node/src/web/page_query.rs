@@ -1,6 +1,6 @@
 //! The query of a page: the parameters of its address. Invalid parameters are ignored, not refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gossip::NodeName;
@@ -10,6 +10,7 @@ use crate::model::rows::{Row, RowState};
 use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::text::folded;
+use crate::web::render::lost_writes;
 
 /// The default number of heroes per page, and the available choices.
 const ROWS: usize = 50;
@@ -108,8 +109,8 @@ pub(crate) struct PageQuery {
 }
 
 /// The heroes on one page of the list.
-pub(crate) struct Selection<'a> {
-    pub(crate) rows: Vec<&'a Arc<Row>>,
+pub(crate) struct Selection {
+    pub(crate) rows: Vec<Arc<Row>>,
     /// The position of the first row among all matches, from 0.
     pub(crate) first: usize,
     /// The number of matches.
@@ -207,18 +208,18 @@ impl PageQuery {
     }
 
     /// Selects the heroes to show.
-    pub(crate) fn select<'a>(&self, view: &'a View) -> Selection<'a> {
+    pub(crate) fn select(&self, view: &View) -> Selection {
         let search = folded(&self.search);
         let fits = |row: &Row| self.show.includes(view.state(row)) && matches(&search, row);
-        let all = || -> Box<dyn Iterator<Item = &Arc<Row>>> {
+        let all = || -> Box<dyn Iterator<Item = Arc<Row>>> {
             match (self.show, self.sort) {
-                (Show::Lost, _) => Box::new(lost_heroes(view).filter_map(|id| view.rows.get(id))),
-                (_, Sort::Name) => Box::new(view.rows.iter()),
+                (Show::Lost, _) => Box::new(lost_heroes(view).map(|id| lost_row(view, id))),
+                (_, Sort::Name) => Box::new(view.rows.iter().cloned()),
                 (_, Sort::DifferingFirst) => {
                     let of = |differing| {
                         view.rows.iter().filter(move |row| view.state(row).differs() == differing)
                     };
-                    Box::new(of(true).chain(of(false)))
+                    Box::new(of(true).chain(of(false)).cloned())
                 }
             }
         };
@@ -234,7 +235,8 @@ impl PageQuery {
         let rows = if self.pinned.is_empty() {
             all().filter(|row| fits(row)).skip(first).take(per_page).collect()
         } else {
-            self.pinned.iter().filter_map(|id| view.rows.get(*id)).filter(|row| fits(row)).collect()
+            let pinned = self.pinned.iter().filter_map(|id| view.rows.get(*id));
+            pinned.filter(|row| fits(row)).cloned().collect()
         };
         Selection { rows, first, matching, page }
     }
@@ -247,11 +249,22 @@ fn matches(search: &str, row: &Row) -> bool {
         || row.id.to_string().starts_with(search)
 }
 
-/// Returns the heroes of the listed lost writes that still have a row, each once.
+/// Returns the heroes of the listed lost writes, each once. Those that no node holds any more are
+/// among them.
 fn lost_heroes(view: &View) -> impl Iterator<Item = HeroId> {
-    let heroes: std::collections::BTreeSet<HeroId> =
-        view.lost.iter().map(|lost| lost.key).collect();
-    heroes.into_iter().filter(|hero| view.rows.get(*hero).is_some())
+    let of_heroes = view.lost.iter().filter(|lost| lost.key.table().is_none());
+    let heroes: BTreeSet<HeroId> = of_heroes.map(|lost| lost.key).collect();
+    heroes.into_iter()
+}
+
+/// Returns the row of a hero with a lost write.
+fn lost_row(view: &View, hero: HeroId) -> Arc<Row> {
+    let gone = || {
+        let lost = view.lost.iter().rev().find(|lost| lost.key == hero);
+        let name = lost.map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
+        Arc::new(Row::gone(hero, name.into(), view.cities.len()))
+    };
+    view.rows.get(hero).cloned().unwrap_or_else(gone)
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 
 pub(crate) mod at_risk;
 pub(crate) mod cluster;
+pub(crate) mod counterfactual;
 pub(crate) mod events;
 pub(crate) mod fault_forms;
 pub(crate) mod faults;
 pub(crate) mod forecast;
 pub(crate) mod forecast_curve;
+pub(crate) mod gaps;
 pub(crate) mod gossip;
 pub(crate) mod heroes;
 pub(crate) mod html;

@@ -20,12 +20,14 @@ use shared::hero::HeroId;
 use crate::event_log::LoggedEvent;
 use crate::model::exchange;
 use crate::model::faults::FaultView;
+use crate::model::gap::Gap;
 use crate::model::lost_writes::Lost;
 use crate::model::node_state::NodeState;
 use crate::model::status::ClusterStatus;
 use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::request::Acceptance;
+use crate::web::render::counterfactual;
 use crate::web::render::tables;
 
 /// Returns the hero of an entry; `None` for a tombstone.
@@ -93,7 +95,15 @@ pub(crate) fn city(name: NodeName) -> City {
 /// Returns the nodes, with the addresses at which dispatch reaches them.
 pub(crate) fn cluster(view: &View, addresses: &BTreeMap<NodeName, String>) -> Cluster {
     let described = |state: &NodeState, role| node(state, role, addresses.get(&state.name));
-    let cities = view.cities.iter().map(|city| described(city, "city"));
+    let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    let cities = view.cities.iter().enumerate().map(|(column, city)| {
+        let gap = Gap::of(view, column);
+        Node {
+            ahead: gap.map(|gap| count(gap.ahead)),
+            behind: gap.map(|gap| count(gap.behind)),
+            ..described(city, "city")
+        }
+    });
     Cluster {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         nodes: cities.chain([described(&view.dispatch, "dispatch")]).collect(),
@@ -124,6 +134,8 @@ fn node(node: &NodeState, role: &str, address: Option<&String>) -> Node {
         stamps_ahead_ms: node.stamps_ahead_ms,
         refuses: node.refuses.iter().map(NodeName::to_string).collect(),
         frozen: node.frozen,
+        ahead: None,
+        behind: None,
     }
 }
 
@@ -236,6 +248,7 @@ pub(crate) fn lost_write(lost: &Lost, name: String) -> LostWrite {
         saved_at_ms: lost.saved.0,
         found_at_ms: lost.found.0,
         to: held(lost.key, lost.to.as_deref()),
+        under: counterfactual::lines(&lost.outcomes).into_iter().map(Into::into).collect(),
     }
 }
 

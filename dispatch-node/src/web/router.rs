@@ -18,7 +18,7 @@ use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 
 use crate::web::api::{
-    cities, cluster, description, faults, heroes, lost_writes, pace, scenarios, stamps,
+    cities, cluster, description, explanation, faults, heroes, lost_writes, pace, scenarios, stamps,
 };
 use crate::web::assets;
 use crate::web::auth::middleware as access;
@@ -120,6 +120,8 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(cluster::events))
         .routes(routes!(lost_writes::lost_writes))
         .routes(routes!(lost_writes::lost_writes_csv))
+        .routes(routes!(explanation::explanation))
+        .routes(routes!(explanation::other_rules))
         .merge(node_api::routes());
     OpenApiRouter::with_openapi(description::beginning()).nest("/api/v1", calls)
 }

@@ -263,7 +263,7 @@ mod tests {
             "number": 1, "hero": id(1).to_string(), "name": "Silver Kestrel",
             "wrote": hero, "stamp": stamp,
             "saved_at_ms": 1_789_994_490_000_u64, "found_at_ms": 1_789_994_500_000_u64,
-            "to": "tombstone",
+            "to": "tombstone", "under": [],
         });
         assert_eq!(actual[0], expected);
         assert_eq!(

@@ -47,6 +47,7 @@ refusals! { ALL =>
     ReadingSince: &["invalid_since"];
     ReadingEvents: &["invalid_since", "invalid_query"];
     OfHero: HERO;
+    Explaining: &["invalid_id", "invalid_path", "unknown_hero"];
     ReadingList: &["invalid_query"];
     ListOfCity: CITY, &["invalid_query"];
     Changing: CHANGE;

@@ -9,6 +9,8 @@ use crate::model::view::View;
 use crate::text::{counted, grouped, title};
 use crate::web::launcher::{LauncherClient, is_further};
 use crate::web::render::at_risk;
+use crate::web::render::forecast_curve::Predicted;
+use crate::web::render::gaps;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{age, clock, early_stamps};
 
@@ -50,6 +52,8 @@ pub(crate) struct CityCard {
     /// The first eight hexadecimal digits of the fingerprint of its map. Equal maps have equal
     /// fingerprints. Empty if it is unknown.
     pub(crate) fingerprint: String,
+    /// The writes that it has and others lack, those that it lacks, and until when. May be empty.
+    pub(crate) gap: String,
     /// The heroes that a bomb would destroy, because no other node holds them. May be empty.
     pub(crate) at_stake: String,
     /// It was founded, and can be removed.
@@ -69,7 +73,11 @@ pub(crate) enum Rebuild {
 
 impl ClusterPanel {
     /// Returns the panel for this view.
-    pub(crate) fn of(view: &View, launcher: &LauncherClient) -> Self {
+    pub(crate) fn of(
+        view: &View,
+        launcher: &LauncherClient,
+        predicted: Option<&Predicted>,
+    ) -> Self {
         let down = view.cities.iter().filter(|city| city.status != NodeStatus::Up).count();
         let processes = view.cities.len() + 1;
         let summary = match down {
@@ -81,7 +89,10 @@ impl ClusterPanel {
         Self {
             summary,
             cities: (0..view.cities.len())
-                .map(|index| city_card(view, index, leader, most, launcher))
+                .map(|index| CityCard {
+                    gap: gaps::of_city(view, index, predicted).unwrap_or_default(),
+                    ..city_card(view, index, leader, most, launcher)
+                })
                 .collect(),
             dispatch: format!(
                 "holds {} and {}",
@@ -163,6 +174,7 @@ fn city_card(
             city.fingerprint.to_string().chars().take(8).collect()
         },
         is_further: is_further(city.name),
+        gap: String::new(),
         at_stake: at_risk::at_stake(view, index).unwrap_or_default(),
         rebuild: (city.status == NodeStatus::Down).then(|| match launcher.by_hand(city.name) {
             None => Rebuild::Button,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use crate::event_log::LoggedEvent;
+use crate::event_log::{EventKind, LoggedEvent};
 use crate::model::view::View;
 use crate::web::render::wording::Time;
 
@@ -28,6 +28,10 @@ pub(crate) struct EventLine {
     pub(crate) key: String,
     /// A sentence without its full stop.
     pub(crate) text: String,
+    /// The address of the explanation, of a write to a hero.
+    pub(crate) explained_at: Option<String>,
+    /// It is a loss.
+    pub(crate) is_bad: bool,
 }
 
 impl EventsPanel {
@@ -38,6 +42,8 @@ impl EventsPanel {
             at: Time::in_seconds(event.at, view.at.wall),
             key: event.node.to_string(),
             text: event.text.clone(),
+            explained_at: event.write.map(|write| format!("/?hero={}", write.hero)),
+            is_bad: matches!(event.kind, EventKind::LostWrite | EventKind::Destroyed),
         };
         Self { events: latest.map(event).collect() }
     }

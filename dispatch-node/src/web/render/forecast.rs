@@ -50,6 +50,7 @@ impl Predictor {
         if let Some(predicted) = predicted.as_mut().filter(|_| view.pace == Pace::PAUSED) {
             let differ = counted(heroes, "hero differs", "heroes differ");
             predicted.sentence = format!("{differ}; gossip is paused");
+            predicted.within_s = None;
         }
         predicted
     }
@@ -105,9 +106,12 @@ fn predicted(forecast: &Forecast) -> Predicted {
         high: point.high as f64,
     };
     let tenths = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
-    let sentence = match (forecast.out_of_reach, forecast.agreed_within) {
+    let within_s = forecast
+        .agreed_within
+        .filter(|_| forecast.out_of_reach == 0)
+        .map(|(from, to)| (tenths(from), tenths(to)));
+    let sentence = match (forecast.out_of_reach, within_s) {
         (0, Some((from, to))) => {
-            let (from, to) = (tenths(from), tenths(to));
             format!("Expected to converge in {from} to {to}\u{a0}s (90\u{a0}%)")
         }
         (0, None) => format!("Not expected to converge within {}\u{a0}s", HORIZON.as_secs()),
@@ -116,7 +120,7 @@ fn predicted(forecast: &Forecast) -> Predicted {
             format!("{heroes} cannot converge over the current links")
         }
     };
-    Predicted { points: forecast.points.iter().map(point).collect(), sentence }
+    Predicted { points: forecast.points.iter().map(point).collect(), sentence, within_s }
 }
 
 #[cfg(test)]

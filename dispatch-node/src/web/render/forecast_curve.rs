@@ -8,6 +8,8 @@ pub(crate) struct Predicted {
     /// The same as a sentence: `Expected to converge in 2 to 5 s (90 %)`. A no-break space precedes
     /// each unit.
     pub(crate) sentence: String,
+    /// The seconds within which nine runs of ten converge; `None` if it takes too long, or never does.
+    pub(crate) within_s: Option<(f64, f64)>,
 }
 
 /// The expected number of heroes that differ at one time.

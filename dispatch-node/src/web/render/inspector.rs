@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use api_types::{ExplainedLoss, ExplainedWrite, Explanation};
 use gossip::Stamp;
 use shared::hero::HeroId;
 
@@ -20,8 +21,11 @@ use crate::model::arrival::Way;
 use crate::model::history::Step;
 use crate::model::lost_writes::Lost;
 use crate::model::node_state::NodeStatus;
+use crate::model::rows::Row;
 use crate::model::view::View;
 use crate::text::{counted, title};
+use crate::web::page_query::PageQuery;
+use crate::web::render::counterfactual;
 use crate::web::render::lost_writes;
 use crate::web::render::phrase::{CityKey, Phrase, Tone};
 use crate::web::render::wording::{self, Time, moment, plain, value, wall};
@@ -43,6 +47,10 @@ const NOT_REACHABLE: &str = "not on any reachable node";
 pub(crate) struct InspectorPanel {
     /// The hero's name, if a hero is selected.
     hero: String,
+    /// The commands to the hero; `None` if no node holds it live.
+    commands: Option<Commands>,
+    /// The address of the page without the explanation.
+    close: String,
     /// The winner, in pieces that include their spaces.
     sentence: Vec<Phrase>,
     /// The reasons for the outcome, and its consequences. May be empty.
@@ -52,9 +60,28 @@ pub(crate) struct InspectorPanel {
     /// `and 3 earlier writes`. May be empty.
     more_writes: String,
     next: Vec<Next>,
-    lost: Vec<String>,
+    lost: Vec<LostLine>,
     /// `and 3 earlier ones`. May be empty.
     more_lost: String,
+}
+
+/// One lost write.
+#[derive(Debug)]
+pub(crate) struct LostLine {
+    pub(crate) at: Time,
+    key: CityKey,
+    /// `Gotham wrote “Gotham 84”: Metropolis had not seen it`.
+    pub(crate) text: String,
+    /// What would have become of it under other rules. Empty if that is not recorded.
+    pub(crate) under: Vec<counterfactual::Line>,
+}
+
+/// The form of the commands to a hero.
+#[derive(Debug)]
+struct Commands {
+    id: HeroId,
+    /// The words of the cities.
+    cities: Vec<CityKey>,
 }
 
 /// One write.
@@ -94,33 +121,29 @@ struct StepLine {
 }
 
 impl InspectorPanel {
-    /// Returns the panel for this hero; a hint if no hero is selected.
-    pub(crate) fn of(view: &View, hero: Option<HeroId>) -> Self {
+    /// Returns the panel for the hero of this query; a hint if none is selected.
+    pub(crate) fn of(view: &View, query: &PageQuery) -> Self {
+        let close = PageQuery { hero: None, ..query.clone() }.href();
+        Self { close, ..Self::of_hero(view, query.hero) }
+    }
+
+    /// Returns the panel for this hero, without an address to close it.
+    pub(crate) fn of_hero(view: &View, hero: Option<HeroId>) -> Self {
         let Some(hero) = hero else {
-            return Self::without_writes(
-                String::new(),
-                "Select a hero’s state to see its writes and what happens next.",
-            );
+            return Self::without_writes(String::new(), "");
         };
         let (lost, more_lost) = lost_lines(view, hero);
         let Some(row) = view.rows.get(hero) else {
-            let name = view
-                .lost
-                .iter()
-                .rev()
-                .find(|lost| lost.key == hero)
-                .map_or_else(|| hero.to_string(), |lost| lost_writes::name(view, lost));
-            return Self {
-                lost,
-                more_lost,
-                ..Self::without_writes(name, "No node holds this hero.")
-            };
+            return Self::of_gone(view, hero, lost, more_lost);
         };
         let comparison = Comparison::of(view, row);
         let (sentence, reasons) = explanation::of(view, &comparison);
         let (writes, more_writes) = write_lines(view, &comparison, STEPS_MAX);
+        let cities = || view.cities.iter().map(|city| city.name.to_string()).collect();
         Self {
             hero: row.name.to_string(),
+            commands: row.pattern.is_alive().then(|| Commands { id: hero, cities: cities() }),
+            close: String::new(),
             sentence,
             reasons,
             picture: Picture::of(view, &comparison),
@@ -132,10 +155,70 @@ impl InspectorPanel {
         }
     }
 
+    /// Returns the panel for a hero that no node holds, as far as its writes are recorded.
+    fn of_gone(view: &View, hero: HeroId, lost: Vec<LostLine>, more_lost: String) -> Self {
+        let of_hero = |lost: &&Arc<Lost>| lost.key == hero;
+        let name = view.lost.iter().rev().find(of_hero).map(|lost| lost_writes::name(view, lost));
+        let recorded = || view.history.trail(hero).filter_map(|step| step.entry.live());
+        let name = name.or_else(|| recorded().last().map(|hero| hero.name.to_string()));
+        let row =
+            Row::gone(hero, name.unwrap_or_else(|| hero.to_string()).into(), view.cities.len());
+        let comparison = Comparison::of(view, &row);
+        let (writes, more_writes) = write_lines(view, &comparison, STEPS_MAX);
+        let deletion =
+            comparison.candidates.iter().find(|candidate| candidate.entry.is_tombstone());
+        let sentence = match deletion {
+            Some(deletion) => vec![
+                wording::node(view, deletion.writer()),
+                plain(" deleted this hero. Every node has heard of it, and none holds it."),
+            ],
+            None => vec![plain("No node holds this hero.")],
+        };
+        Self {
+            writes,
+            more_writes,
+            lost,
+            more_lost,
+            sentence,
+            ..Self::without_writes(row.name.to_string(), "")
+        }
+    }
+
+    /// Returns the same for the API; `None` if nothing is recorded.
+    pub(crate) fn explanation(self, hero: HeroId) -> Option<Explanation> {
+        if self.writes.is_empty() && self.lost.is_empty() {
+            return None;
+        }
+        let write = |write: WriteLine| ExplainedWrite {
+            writer: write.writer,
+            wrote: write.value,
+            stamp: write.stamp,
+            fate: write.fate.to_owned(),
+            why: write.why,
+            held: write.held,
+        };
+        let loss = |line: LostLine| ExplainedLoss {
+            saved: line.at.to_string(),
+            text: line.text,
+            under: line.under.into_iter().map(Into::into).collect(),
+        };
+        Some(Explanation {
+            hero: hero.to_string(),
+            name: self.hero,
+            sentence: self.sentence.into_iter().map(|phrase| phrase.text).collect(),
+            reasons: self.reasons,
+            writes: self.writes.into_iter().map(write).collect(),
+            lost: self.lost.into_iter().map(loss).collect(),
+            next: self.next.into_iter().map(|next| next.text).collect(),
+        })
+    }
+
     /// A panel with a sentence and no writes.
     fn without_writes(hero: String, text: &str) -> Self {
         Self {
             hero,
+            commands: None,
+            close: String::new(),
             sentence: vec![plain(text)],
             reasons: Vec::new(),
             picture: None,
@@ -224,7 +307,10 @@ fn fate(
                 view.cities.iter().all(|city| city.status == NodeStatus::Up && city.is_read);
             let stamp = candidate.entry.stamp;
             // Only commands are recorded as lost, and only while every city is read.
-            let (label, tone) = if view.lost.iter().any(|lost| lost.entry.stamp == stamp) {
+            let is_gone = comparison.winner().is_none();
+            let (label, tone) = if is_gone && candidate.entry.is_tombstone() {
+                ("deleted the hero", "wins")
+            } else if view.lost.iter().any(|lost| lost.entry.stamp == stamp) {
                 ("lost", "bad")
             } else if all_read {
                 ("discarded", "")
@@ -277,16 +363,16 @@ fn step_line(view: &View, step: &Step) -> StepLine {
 }
 
 /// The lost writes of this hero, newest first.
-fn lost_lines(view: &View, hero: HeroId) -> (Vec<String>, String) {
+fn lost_lines(view: &View, hero: HeroId) -> (Vec<LostLine>, String) {
     let of_hero = || view.lost.iter().rev().filter(|lost| lost.key == hero);
     let line = |lost: &Arc<Lost>| {
-        let writer = title(lost.entry.stamp.origin.node);
-        format!(
-            "{} UTC {writer} wrote “{}”: {}",
-            Time::in_millis(lost.saved, view.at.wall),
-            value(&lost.entry),
-            lost_writes::why(lost)
-        )
+        let writer = lost.entry.stamp.origin.node;
+        LostLine {
+            at: Time::in_millis(lost.saved, view.at.wall),
+            key: writer.to_string(),
+            text: format!("{} wrote “{}”: {}", title(writer), value(&lost.entry), lost.why()),
+            under: counterfactual::lines(&lost.outcomes),
+        }
     };
     let lines = of_hero().take(LOST_MAX).map(line).collect();
     (lines, more(of_hero().count().saturating_sub(LOST_MAX), "earlier one", "earlier ones"))

@@ -10,6 +10,7 @@ use crate::model::lost_writes::Lost;
 use crate::model::tables::TypeTable;
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
+use crate::web::render::counterfactual::Minute;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::tables;
 use crate::web::render::wording::{Time, value};
@@ -30,19 +31,6 @@ pub(crate) fn name(view: &View, lost: &Lost) -> String {
     name.map_or_else(|| lost.key.to_string(), |name| name.to_string())
 }
 
-/// Returns the entry that beat the lost one; none if only an older entry remains.
-fn beaten_by(lost: &Lost) -> Option<&Entry> {
-    lost.to.as_deref().filter(|to| to.beats(&lost.entry))
-}
-
-/// The reason for which the write is lost.
-pub(crate) fn why(lost: &Lost) -> String {
-    match beaten_by(lost) {
-        Some(to) => format!("{} had not seen it", title(to.stamp.origin.node)),
-        None => "lost with its only holder".to_owned(),
-    }
-}
-
 /// The lost writes.
 #[derive(Debug, Template)]
 #[template(path = "lost.html", whitespace = "minimize")]
@@ -53,6 +41,8 @@ pub(crate) struct LostWritesPanel {
     lines: Vec<LostWriteLine>,
     /// `and 12 earlier ones`. May be empty.
     more: String,
+    /// The commands of the last minute under other rules; without any, nothing is shown.
+    minute: Minute,
 }
 
 /// One lost write.
@@ -61,6 +51,8 @@ struct LostWriteLine {
     /// The time at which it was acknowledged, by dispatch's clock.
     saved: Time,
     hero: String,
+    /// The address of the explanation, of a write to a hero.
+    explained_at: Option<String>,
     value: String,
     key: CityKey,
     writer: String,
@@ -79,10 +71,11 @@ impl LostWritesPanel {
                 None => value(entry),
             };
             let writer = lost.entry.stamp.origin.node;
-            let to = beaten_by(lost);
+            let to = lost.beaten_by();
             LostWriteLine {
                 saved: Time::in_millis(lost.saved, view.at.wall),
                 hero: name(view, lost),
+                explained_at: (lost.key.table().is_none()).then(|| format!("/?hero={}", lost.key)),
                 value: said(&lost.entry),
                 key: writer.to_string(),
                 writer: title(writer),
@@ -93,7 +86,7 @@ impl LostWritesPanel {
                 },
                 to_writer: to
                     .map(|to| (to.stamp.origin.node.to_string(), title(to.stamp.origin.node))),
-                why: why(lost),
+                why: lost.why(),
             }
         };
         let lines: Vec<LostWriteLine> = view.lost.iter().rev().take(SHOWN_MAX).map(line).collect();
@@ -108,6 +101,8 @@ impl LostWritesPanel {
             } else {
                 format!("and {}", counted(more, "earlier one", "earlier ones"))
             },
+            // Without a loss there is nothing to compare.
+            minute: if lines.is_empty() { Minute::default() } else { Minute::of(view) },
             lines,
         }
     }

@@ -39,9 +39,9 @@ pub(crate) fn shared(
     predicted: Option<&Predicted>,
 ) {
     fragments.panel(number, "title", format!("{} · Superhero Cluster", view.status.sentence));
-    fragments.panel(number, "verdict", html(&VerdictPanel::of(view)));
+    fragments.panel(number, "verdict", html(&VerdictPanel::of(view, predicted)));
     fragments.panel(number, "gossip", html(&GossipPanel::of(view)));
-    fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher)));
+    fragments.panel(number, "cluster", html(&ClusterPanel::of(view, launcher, predicted)));
     fragments.panel(number, "faults", html(&FaultsPanel::of(view, playing)));
     let cities = view.cities.iter().map(|city| city.name);
     let nodes: Vec<NodeName> = cities.chain(view.dispatches.iter().copied()).collect();
@@ -85,7 +85,7 @@ pub(crate) fn window(
     fragments.panel(number, "table-columns", heroes::columns(view));
     fragments.panel(number, "table-foot", heroes::foot(query, &selection));
     fragments.list(number, "table-rows", heroes::rows(view, query, &selection, None, cache));
-    fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query.hero)));
+    fragments.panel(number, "inspector", html(&InspectorPanel::of(view, query)));
 }
 
 /// The document: the fragments at their positions, and the fixed parts around them.

@@ -13,6 +13,8 @@ use crate::model::node_state::NodeStatus;
 use crate::model::status::{self, ClusterStatus};
 use crate::model::view::View;
 use crate::text::{counted, grouped, title};
+use crate::web::render::forecast_curve::Predicted;
+use crate::web::render::gaps;
 use crate::web::render::phrase::{Phrase, Tone};
 use crate::web::render::wording::{CLOCK_ERROR_MIN_MS, capitalised, tenths};
 
@@ -58,7 +60,7 @@ pub(crate) struct Stat {
 
 impl VerdictPanel {
     /// The heading for this view.
-    pub(crate) fn of(view: &View) -> Self {
+    pub(crate) fn of(view: &View, predicted: Option<&Predicted>) -> Self {
         let verdict = &view.status;
         let phrase = |phrase: &status::Phrase| Phrase {
             text: phrase.to_string(),
@@ -78,7 +80,7 @@ impl VerdictPanel {
             sentence: verdict.phrases.iter().map(phrase).collect(),
             past: verdict.past.clone(),
             converged: verdict.converged,
-            detail: detail(view),
+            detail: detail(view, predicted),
             offer: offer(view),
             stats: vec![
                 stat(
@@ -106,9 +108,10 @@ impl VerdictPanel {
 }
 
 /// The second sentence.
-fn detail(view: &View) -> String {
+fn detail(view: &View, predicted: Option<&Predicted>) -> String {
     let ClusterStatus { converged, heroes_converged, differences, only_copies, heroes, .. } =
         view.status;
+    let widest = gaps::widest(view);
     let case = if !view.joined {
         "Dispatch has just started and is joining the cluster.".into()
     } else if converged && heroes == 0 {
@@ -123,6 +126,8 @@ fn detail(view: &View) -> String {
         let one = "hero is held by only one node, and is lost if that node crashes";
         let many = "heroes are held by only one node each, and are lost if that node crashes";
         format!("{}.", counted(only_copies, one, many))
+    } else if let Some(widest) = &widest {
+        widest.clone()
     } else if differences > 0 {
         format!("{} between nodes.", counted(differences, "hero differs", "heroes differ"))
     } else if view.cities.iter().any(|city| city.status != NodeStatus::Up) {
@@ -132,7 +137,9 @@ fn detail(view: &View) -> String {
     };
     [case]
         .into_iter()
+        .chain(widest.filter(|_| only_copies > 0 && !converged))
         .chain(hindrance(view, differences > 0 || !converged && heroes_converged))
+        .chain(expected(view, predicted))
         .chain(view.cities.iter().filter_map(|city| fast_clock(city, view.drift_max_ms)))
         .chain(early_stamps(view))
         .collect::<Vec<_>>()
@@ -150,6 +157,12 @@ fn hindrance(view: &View, differs: bool) -> Option<String> {
         (false, None) => (differs && view.cities.iter().all(|city| city.status == NodeStatus::Up))
             .then(|| "Gossip is running.".into()),
     }
+}
+
+/// The time that convergence is expected to take. A fault or a pause is named instead.
+fn expected(view: &View, predicted: Option<&Predicted>) -> Option<String> {
+    let predicted = predicted.filter(|_| view.pace != Pace::PAUSED)?;
+    Some(format!("{}.", predicted.sentence))
 }
 
 /// The consequence of a city's clock that is ahead: the other nodes refuse stamps more than
@@ -242,7 +255,7 @@ mod tests {
         let text = |ahead_ms| {
             let fixture =
                 Fixture::new().city("metropolis", |city| city.clock_ahead_ms = Some(ahead_ms));
-            VerdictPanel::of(&fixture.view).detail
+            VerdictPanel::of(&fixture.view, None).detail
         };
         let beats = "Metropolis's clock is 2.0 s ahead: its writes can beat later ones.";
         assert!(text(2_000).ends_with(beats), "{}", text(2_000));
@@ -261,7 +274,7 @@ mod tests {
                 city.clock_ahead_ms = Some(clock_ahead_ms);
                 city.refuses = refuses.iter().map(|name| name.parse().unwrap()).collect();
             });
-            VerdictPanel::of(&fixture.view)
+            VerdictPanel::of(&fixture.view, None)
         };
         let refused = panel(&["gotham"], 0);
         assert!(refused.detail.contains("stamped up to 60 min ahead"), "{}", refused.detail);

@@ -25,7 +25,6 @@ use crate::text::{folded, grouped, title};
 use crate::web::page_query::{PageQuery, Show};
 use crate::web::render::heroes::{Chip, Column, Foot, columns_of};
 use crate::web::render::html::html;
-use crate::web::render::lost_writes;
 use crate::web::render::wording::moment;
 
 /// The number of characters of a value that a cell shows.
@@ -505,7 +504,7 @@ fn losses(lost: &[&Arc<Lost>], table: TypeTable, group: &Group<'_>) -> Vec<Strin
     let of_group = lost.iter().rev().filter(|lost| group.rows.iter().any(|row| row.id == lost.key));
     let line = |lost: &&Arc<Lost>| {
         let writer = title(lost.entry.stamp.origin.node);
-        let (text, why) = (quoted(table, &lost.entry), lost_writes::why(lost));
+        let (text, why) = (quoted(table, &lost.entry), lost.why());
         format!("Lost: {writer}’s {text} of {}: {why}", moment(lost.entry.stamp.hlc.wall))
     };
     of_group.take(REASONS_MAX).map(line).collect()

@@ -22,8 +22,13 @@ struct Inspected {
     panel: InspectorPanel,
 }
 
+/// The query of a page with the explanation of this hero.
+fn of(hero: u8) -> PageQuery {
+    PageQuery { hero: Some(id(hero)), ..PageQuery::default() }
+}
+
 fn inspect(fixture: &Fixture) -> Inspected {
-    let panel = InspectorPanel::of(&fixture.view, Some(id(1)));
+    let panel = InspectorPanel::of(&fixture.view, &of(1));
     Inspected {
         sentence: panel.sentence.iter().map(|phrase| phrase.text.as_str()).collect(),
         reasons: panel.reasons.join(" "),
@@ -41,7 +46,7 @@ fn inspect(fixture: &Fixture) -> Inspected {
 }
 
 fn html(fixture: &Fixture, hero: u8) -> String {
-    InspectorPanel::of(&fixture.view, Some(id(hero))).render().expect("rendering into a string")
+    InspectorPanel::of(&fixture.view, &of(hero)).render().expect("rendering into a string")
 }
 
 fn base() -> Arc<Entry> {
@@ -630,10 +635,13 @@ fn lost_writes_of_this_hero_are_listed_newest_first() {
         .lost(1, &ours, Some(&theirs))
         .lost(1, &ours, None);
     let expected = [
-        "12:41:30.000 UTC Gotham wrote “Gotham 84 patrolling”: lost with its only holder",
-        "12:41:30.000 UTC Gotham wrote “Gotham 84 patrolling”: Capitol had not seen it",
+        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: lost with its only holder",
+        "12:41:30.000 Gotham wrote “Gotham 84 patrolling”: Capitol had not seen it",
     ];
-    assert_eq!(inspect(&fixture).panel.lost, expected);
+    let lines = inspect(&fixture).panel.lost;
+    let lines: Vec<String> =
+        lines.iter().map(|line| format!("{} {}", line.at, line.text)).collect();
+    assert_eq!(lines, expected);
     for _ in 0..12 {
         fixture = fixture.lost(1, &ours, None);
     }
@@ -651,12 +659,10 @@ fn hero_that_no_node_holds_still_lists_its_lost_writes() {
     );
     assert_eq!(lost.panel.lost.len(), 1);
     assert_eq!(inspect(&Fixture::new()).panel.hero, id(1).to_string());
-    let hint =
-        InspectorPanel::of(&Fixture::new().view, None).render().expect("rendering into a string");
-    assert!(
-        hint.contains("Select a hero’s state to see its writes and what happens next."),
-        "{hint}"
-    );
+    let hint = InspectorPanel::of(&Fixture::new().view, &PageQuery::default())
+        .render()
+        .expect("rendering into a string");
+    assert!(hint.contains(" hidden>") && hint.contains("No hero is selected"), "{hint}");
     assert!(!hint.contains("<ol"), "{hint}");
 }
 

@@ -25,12 +25,12 @@ pub(super) const WIDTH: f64 = (PAST_S + FUTURE_S) as f64 * SECOND_WIDTH;
 pub(super) const HOUR_S: u64 = 3_600;
 
 /// The position of the first lane, and the distance between lanes.
-const LANE_Y: f64 = 54.0;
-const LANE_HEIGHT: f64 = 34.0;
+const LANE_Y: f64 = 44.0;
+const LANE_HEIGHT: f64 = 26.0;
 /// The height of a line of text.
 pub(super) const WORDS_HEIGHT: f64 = 14.0;
 /// The greatest height of the curve of differences.
-pub(super) const CURVE_HEIGHT: f64 = 46.0;
+pub(super) const CURVE_HEIGHT: f64 = 30.0;
 
 /// The layout for one view: times across, nodes down.
 pub(super) struct Layout<'a> {
@@ -66,12 +66,12 @@ impl<'a> Layout<'a> {
 
     /// The y coordinate of the counts of writes that are not drawn.
     pub(super) fn more_y(&self) -> f64 {
-        lane_y(self.view.cities.len()) + 30.0
+        lane_y(self.view.cities.len()) + 24.0
     }
 
     /// The baseline of the curve.
     pub(super) fn curve_y(&self) -> f64 {
-        self.more_y() + 26.0 + CURVE_HEIGHT
+        self.more_y() + 20.0 + CURVE_HEIGHT
     }
 
     /// The first second of the picture.

@@ -128,7 +128,7 @@ fn pull_is_an_arrow_from_source_at_start_to_puller_at_end() {
     let html = second(&view);
     // The pull began 250 ms, or 6 px, after second 99.
     assert!(html.starts_with(r#"<g id="second-99" transform="translate(2376)">"#), "{html}");
-    assert!(html.contains(r#"<path class="received capitol" d="M6 122l12-68"#), "{html}");
+    assert!(html.contains(r#"<path class="received capitol" d="M6 96l12-52"#), "{html}");
     assert!(
         html.contains(
             "<title>Gotham pulled 3 entries (about 600 bytes) from Capitol in 500 ms</title>"
@@ -160,10 +160,10 @@ fn failed_pull_is_a_stub_and_a_refused_one_has_a_cross() {
     view.pulls(99_500, "metropolis", "capitol", PullOutcome::Refused);
     let html = second(&view);
     let failed =
-        r#"<path class="failed" d="M11.7 88l3-15"><title>Metropolis got no answer from Gotham<"#;
+        r#"<path class="failed" d="M11.7 70l3-15"><title>Metropolis got no answer from Gotham<"#;
     assert!(html.contains(failed), "{html}");
     assert!(
-        html.contains(r#"<path class="failed refused" d="M11.7 88l3 15M11.7 100l6 6m0-6l-6 6">"#)
+        html.contains(r#"<path class="failed refused" d="M11.7 70l3 15M11.7 82l6 6m0-6l-6 6">"#)
             && html.contains("<title>Metropolis refused the round from Capitol</title>"),
         "{html}"
     );
@@ -207,7 +207,7 @@ fn events_of_a_second_are_labels_at_their_lane() {
         view.history.marked(at(98_500), name("metropolis"), kind);
     }
     assert!(
-        second(&view).contains(r#"<text class="mark bad" x="8" y="81">bombed, restarted</text>"#),
+        second(&view).contains(r#"<text class="mark bad" x="8" y="63">bombed, restarted</text>"#),
         "{}",
         second(&view)
     );
@@ -265,8 +265,8 @@ fn fault_is_a_band_on_its_lanes_until_it_ends() {
     view.history.in_force(at(90_000), [fault(FaultKind::Cut, Some("capitol"))].iter());
     let lasting = spans(&view);
     assert!(
-        lasting.contains(r#"<rect x="2160" y="43" "#)
-            && lasting.contains(r#"<rect x="2160" y="111" "#),
+        lasting.contains(r#"<rect x="2160" y="33" "#)
+            && lasting.contains(r#"<rect x="2160" y="85" "#),
         "{lasting}"
     );
     assert_eq!(lasting.matches("<rect").count(), 2);
@@ -319,22 +319,23 @@ fn curve_scale_fits_measured_and_predicted_differences() {
     view.history.differ(at(80_000), 4);
     view.history.differ(at(90_000), 2);
     let html = differences(&view, None);
-    // The curve falls from 46 px above the baseline to half of that.
-    assert!(html.contains("M960 258H1920V212H2160V235H2880\""), "{html}");
+    // The curve falls from 30 px above the baseline to half of that.
+    assert!(html.contains("M960 196H1920V166H2160V181H2880\""), "{html}");
     let point = |after_s, mean| PredictedPoint { after_s, mean, low: 0.0, high: 2.0 * mean };
     let predicted = Predicted {
+        within_s: None,
         points: vec![point(0.0, 4.0), point(1.0, 1.0), point(99.0, 1.0)],
         sentence: "Soon & sure".into(),
     };
     assert!(
-        differences(&view, Some(&predicted)).contains("H1920V235H2160V246.5"),
+        differences(&view, Some(&predicted)).contains("H1920V181H2160V188.5"),
         "{}",
         differences(&view, Some(&predicted))
     );
     let html = forecast(&view, Some(&predicted));
-    assert!(html.contains(r#"class="band" d="M1200 212L1224 246.5L1224 258L1200 258z""#), "{html}");
+    assert!(html.contains(r#"class="band" d="M1200 166L1224 188.5L1224 196L1200 196z""#), "{html}");
     assert!(
-        html.contains(r#"class="mean" d="M1200 235L1224 252.3""#)
+        html.contains(r#"class="mean" d="M1200 181L1224 192.3""#)
             && html.contains("Soon &#38; sure")
             && html.contains(">8</text>"),
         "{html}"
@@ -345,13 +346,14 @@ fn curve_scale_fits_measured_and_predicted_differences() {
 fn long_forecast_is_wrapped_and_scale_needs_differences() {
     let view = three(100_000);
     let predicted = Predicted {
+        within_s: None,
         points: Vec::new(),
         sentence: "Expected to converge in 2.5 to 15.5\u{a0}s (90\u{a0}%)".into(),
     };
     let html = forecast(&view, Some(&predicted));
     assert!(
-        html.contains(r#"y="188">Expected to converge in</text>"#)
-            && html.contains("y=\"202\">2.5 to 15.5\u{a0}s (90\u{a0}%)</text>"),
+        html.contains(r#"y="142">Expected to converge in</text>"#)
+            && html.contains("y=\"156\">2.5 to 15.5\u{a0}s (90\u{a0}%)</text>"),
         "{html}"
     );
     assert!(!html.contains("scale") && !html.contains("NaN"), "{html}");
@@ -364,7 +366,7 @@ fn idle_minute_still_shows_the_number_of_differences() {
     view.history.differ(at(100_000), 5);
     assert_eq!(drawn(&view), []);
     let line = differences(&view, None);
-    assert_eq!(line.matches("212H").count(), 2, "{line}");
+    assert_eq!(line.matches("166H").count(), 2, "{line}");
     assert!(summary(&view).contains("5 heroes differ now."), "{}", summary(&view));
 }
 
