@@ -1,7 +1,11 @@
 //! `superhero`: the command-line client for a superhero cluster.
 
 mod commands;
+mod confirm;
 mod doctor;
+mod fault;
+mod find;
+mod gossip;
 mod load;
 mod options;
 mod outage;

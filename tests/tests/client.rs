@@ -20,15 +20,15 @@ fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
     )
 }
 
-/// Runs a command that must succeed, and returns its output.
+/// Runs a command that must succeed, and returns its output. Next to a table, a sentence on standard
+/// error says what was done.
 #[track_caller]
 fn succeed(cluster: &Cluster, arguments: &[&str]) -> String {
     let finished = superhero(cluster, arguments);
-    assert_eq!(
-        (finished.code, finished.stderr.as_str()),
-        (Some(0), ""),
-        "{arguments:?}: {finished:?}"
-    );
+    assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+    let sentences = finished.stderr.lines();
+    assert!(sentences.clone().count() <= 1, "{arguments:?}: {finished:?}");
+    assert!(sentences.clone().all(|line| line.ends_with('.')), "{arguments:?}: {finished:?}");
     finished.stdout
 }
 
@@ -83,9 +83,12 @@ fn heroes_are_created_moved_and_terminated() {
     assert_eq!(json(&cluster, &["assign", &id, "home"])["location"], "home");
     assert_refused(&cluster, &["assign", &id, "riverdale"], "unknown_location");
 
-    assert_eq!(succeed(&cluster, &["terminate", "Silver Kestrel"]), "");
-    assert_refused(&cluster, &["terminate", &id], "terminated");
-    let unknown = superhero(&cluster, &["terminate", "Silver Kestrel"]);
+    assert_eq!(
+        succeed(&cluster, &["terminate", "silver kestrel", "--yes"]),
+        "Silver Kestrel was terminated.\n"
+    );
+    assert_refused(&cluster, &["terminate", &id, "--yes"], "terminated");
+    let unknown = superhero(&cluster, &["terminate", "Silver Kestrel", "--yes"]);
     assert!(unknown.code == Some(1) && unknown.stderr.contains("no hero has"), "{unknown:?}");
 
     wait_until("gotham has received all writes", HANG_TIMEOUT, || {
@@ -185,16 +188,19 @@ fn cities_are_bombed_and_forgotten() {
     heroes.created(cluster.api.create(2));
     cluster.wait_until_held(&heroes, &CITIES);
     let before = cluster.node("gotham").incarnation;
-    assert_eq!(rows(&cluster, &["bomb", "gotham"]), [["gotham".to_owned()]]);
+    assert_eq!(
+        succeed(&cluster, &["bomb", "gotham", "--yes"]),
+        "gotham lost its memory and has restarted.\n"
+    );
     wait_until("gotham is up in a new incarnation", HANG_TIMEOUT, || {
         let node = cluster.node("gotham");
         ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
     });
-    let bombed = json(&cluster, &["bomb"]);
+    let bombed = json(&cluster, &["bomb", "--random", "--yes"]);
     assert!(CITIES.iter().any(|city| bombed["city"] == *city), "{bombed}");
-    assert_refused(&cluster, &["bomb", "riverdale"], "unknown_city");
+    assert_refused(&cluster, &["bomb", "riverdale", "--yes"], "unknown_city");
     cluster.wait_until_held(&heroes, &CITIES);
-    assert_refused(&cluster, &["forget", "gotham"], "alive");
+    assert_refused(&cluster, &["forget", "gotham", "--yes"], "alive");
 }
 
 #[test]
@@ -269,18 +275,21 @@ fn faults_are_injected_listed_and_healed() {
     assert_refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
     assert_refused(&cluster, &["fault", "freeze", "dispatch"], "not_allowed");
 
-    assert_eq!(succeed(&cluster, &["heal", &skew[0]]), "");
+    assert_eq!(succeed(&cluster, &["heal", &skew[0]]), format!("Fault {} was healed.\n", skew[0]));
     assert_refused(&cluster, &["heal", &skew[0]], "healed");
     assert_refused(&cluster, &["heal", "nonsense"], "unknown_fault");
-    assert_eq!(succeed(&cluster, &["heal"]), "");
+    assert_eq!(succeed(&cluster, &["heal", "all"]), "All faults were healed.\n");
     assert_eq!(rows(&cluster, &["faults"]), Vec::<Vec<String>>::new());
 }
 
 #[test]
 fn gossip_is_paused_stepped_and_resumed() {
     let cluster = Cluster::start(Options::default());
-    assert_eq!(rows(&cluster, &["speed", "300"]), [["no", "300"].map(str::to_owned)]);
-    assert_eq!(rows(&cluster, &["pause"])[0][0], "yes");
+    assert_eq!(
+        succeed(&cluster, &["speed", "300%"]),
+        "Gossip runs at 300 % of its configured rate.\n"
+    );
+    assert_eq!(succeed(&cluster, &["pause"]), "Gossip is paused.\n");
     let id = rows(&cluster, &["create", "Courier"])[0][0].clone();
     let moved = rows(&cluster, &["step", "dispatch", "gotham"]);
     assert_eq!(moved[0][..4], ["dispatch", "gotham", "yes", "1"].map(str::to_owned));
@@ -302,16 +311,16 @@ fn gossip_is_paused_stepped_and_resumed() {
         "{lost:?}"
     );
     succeed(&cluster, &["heal"]);
-    assert_eq!(rows(&cluster, &["resume"]), [["no", "100"].map(str::to_owned)]);
+    assert_eq!(succeed(&cluster, &["resume"]), "Gossip runs at 100 % of its configured rate.\n");
     succeed(&cluster, &["verdict", "--wait-converged", "10s"]);
 }
 
 #[test]
 fn cities_are_stopped_and_killed() {
     let mut cluster = Cluster::start(Options::default());
-    assert_eq!(succeed(&cluster, &["stop", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["stop", "Gotham", "--yes"]), "gotham has stopped.\n");
     assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(0));
-    assert_eq!(succeed(&cluster, &["kill", "capitol"]), "capitol\n");
+    assert_eq!(succeed(&cluster, &["kill", "capitol", "--yes"]), "capitol was killed.\n");
     assert_eq!(
         cluster.process("capitol").exit_code(HANG_TIMEOUT),
         Some(137),
@@ -320,7 +329,7 @@ fn cities_are_stopped_and_killed() {
     assert_refused(&cluster, &["rebuild", "metropolis"], "alive");
     assert_refused(&cluster, &["rebuild", "gotham"], "not_ours");
     cluster.wait_status("gotham", "down", HANG_TIMEOUT);
-    assert_eq!(succeed(&cluster, &["forget", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["forget", "gotham", "--yes"]), "gotham was forgotten.\n");
 }
 
 #[test]
@@ -401,6 +410,8 @@ fn invalid_command_lines_exit_with_2_and_a_reason() {
         (&["create", "--count", "0"], "--count"),
         (&["create", "--count", "10001"], "--count"),
         (&["assign", "Ada"], "<PLACE>"),
+        (&["bomb"], "--random"),
+        (&["bomb", "gotham"], "--yes"),
         (&["step", "gotham"], "<TO>"),
         (&["speed", "9"], "10..=1000"),
         (&["verdict", "--wait-converged", "soon"], "--wait-converged"),
@@ -446,7 +457,7 @@ fn unreachable_dispatch_exits_with_3_and_is_named() {
         &["watch"],
         &["play", "only-copy"],
         &["heal"],
-        &["terminate", "Ada"],
+        &["terminate", "Ada", "--yes"],
     ] {
         let finished = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
         assert_eq!(

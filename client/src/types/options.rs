@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 
 use scenario::span;
 
+use crate::options::value;
+
 /// The replicated types and the services.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TypeCommand {
@@ -60,7 +62,7 @@ pub(crate) struct Call {
     #[arg(value_name = "JSON", default_value = "null", allow_negative_numbers = true)]
     pub(super) args: String,
     /// Node that executes it: its name, `any`, `least_loaded`, or `owner:KEY`
-    #[arg(long, value_name = "NODE", default_value = "any")]
+    #[arg(long, value_name = "NODE", default_value = "any", value_parser = value::target)]
     pub(super) to: String,
     /// Time limit, at most 60s [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = span::duration)]
@@ -357,7 +359,7 @@ pub(crate) enum TopicCommand {
         #[arg(value_name = "JSON", allow_negative_numbers = true)]
         message: String,
         /// The only node that receives the message
-        #[arg(long, value_name = "NODE")]
+        #[arg(long, value_name = "NODE", value_parser = value::node)]
         to: Option<String>,
     },
     /// Print the messages of a topic as they arrive, until Ctrl-C
