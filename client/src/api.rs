@@ -14,7 +14,7 @@ use ureq::http::Method;
 use api_types::{
     AcceptRequest, Accepted, AssignRequest, City, CityHeroes, Cluster, CreateRequest, Events,
     Exchange, ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes,
-    Ids, SpeedRequest, Verdict,
+    Ids, LostWrites, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -251,6 +251,11 @@ impl Api {
     #[must_use]
     pub fn events(&self, since: u64) -> Pages<Events> {
         Pages::new(self, "/events?", format!("since={since}"))
+    }
+
+    /// Returns the lost writes after number `since`, newest last.
+    pub fn lost_writes(&self, since: u64) -> Result<Answer<LostWrites>, Error> {
+        self.get(&format!("/lost?since={since}"))
     }
 
     /// Injects a fault. Returns once the fault is in force at the affected nodes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 
-use api_types::{City, Event, Exchange, Gossip, Hero, Node, Verdict};
+use api_types::{City, Event, Exchange, Gossip, Hero, Verdict};
 use scenario::span;
 use superhero::{Answer, Api, Stopwatch};
 
@@ -15,7 +15,7 @@ use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
-use crate::{doctor, fault, gossip, load, play, types, watch};
+use crate::{cluster, doctor, fault, gossip, load, lost, play, types, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -105,9 +105,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             api.remove_city(&city)?;
             print.sentence(&format!("{city} has stopped and was forgotten."))
         }
-        Command::Cluster => {
-            print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect())
-        }
+        Command::Cluster => cluster::show(&api, print),
+        Command::Lost { since } => lost::list(&api, print, since),
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_diverged: Some(limit), .. } => verdict(&api, print, false, limit),
         Command::Verdict { wait_converged: None, wait_diverged: None } => {
@@ -177,17 +176,6 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
 }
 
 const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLLING", "HEALTH"];
-const NODE: [&str; 9] = [
-    "NODE",
-    "STATUS",
-    "INCARNATION",
-    "CRASHES",
-    "HEROES",
-    "TOMBSTONES",
-    "FINGERPRINT",
-    "CLOCK OFFSET",
-    "AGE",
-];
 const EVENT: [&str; 5] = ["NUMBER", "TIME", "NODE", "KIND", "TEXT"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
@@ -237,23 +225,6 @@ impl Printer {
             hero.health.to_string(),
         ]
     }
-}
-
-fn node(node: &Node) -> Vec<String> {
-    let ms = |ms: Option<u64>| {
-        ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)))
-    };
-    vec![
-        node.name.clone(),
-        if node.frozen { format!("{}, frozen", node.status) } else { node.status.clone() },
-        node.incarnation.map_or_else(String::new, |incarnation| incarnation.to_string()),
-        node.crashes.to_string(),
-        node.heroes.to_string(),
-        node.tombstones.to_string(),
-        node.fingerprint.clone(),
-        node.clock_ahead_ms.map_or_else(String::new, span::written_signed),
-        ms(node.age_ms),
-    ]
 }
 
 fn step(exchange: &Exchange) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! `superhero`: the command-line client for a superhero cluster.
 
+mod cluster;
 mod commands;
 mod confirm;
 mod doctor;
@@ -7,6 +8,7 @@ mod fault;
 mod find;
 mod gossip;
 mod load;
+mod lost;
 mod options;
 mod outage;
 mod output;

@@ -164,7 +164,7 @@ pub(crate) enum Command {
     /// Found a city, or remove one
     #[command(subcommand)]
     City(CityCommand),
-    /// Show the state of each node
+    /// Show the state of each node, the writes that it lacks, and the faults in force
     Cluster,
     /// Show whether all nodes agree
     Verdict {
@@ -179,6 +179,12 @@ pub(crate) enum Command {
         /// Wait until the nodes disagree, also while dispatch is unreachable; exit with 1 on timeout
         #[arg(long, alias = "wait-apart", value_name = "TIMEOUT", value_parser = span::duration)]
         wait_diverged: Option<Duration>,
+    },
+    /// List the lost writes: acknowledged, but no node stores them any more
+    Lost {
+        /// List only lost writes after number N
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        since: u64,
     },
     /// Inject a fault into a link, a city or a clock
     #[command(subcommand)]

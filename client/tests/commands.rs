@@ -198,6 +198,79 @@ fn commands_send_one_request_and_print_the_response() {
     }
 }
 
+#[test]
+fn lost_writes_are_listed_by_number() {
+    let stamp =
+        |origin: &str| format!(r#"{{"wall_ms":1790000000000,"logical":0,"origin":"{origin}/1"}}"#);
+    let hero = format!(
+        r#"{{"id":"1","name":"Ada","location":"gotham","is_patrolling":true,"health":70,"stamp":{}}}"#,
+        stamp("gotham")
+    );
+    let times = r#""saved_at_ms":1790000000000,"found_at_ms":1790000001000"#;
+    let answer = format!(
+        r#"{{"count":3,"lost":[{{"number":1,"hero":"1","name":"Ada","wrote":{hero},"stamp":{0},{times},"to":"tombstone"}},{{"number":3,"hero":"2","name":"Bela","wrote":"tombstone","stamp":{0},{times},"to":null}}],"records":[{{"number":2,"table":"tables","name":"mottos gotham","wrote":"x","stamp":{1},{times},"to":null}}]}}"#,
+        stamp("gotham"),
+        stamp("dispatch")
+    );
+    let reply = answer.clone();
+    let stub = Stub::start(move |_| (200, reply.clone()));
+    let done = superhero(&stub.url, &["lost"]);
+    let (at, seen) = ("2026-09-21T14:13:20.000Z", "2026-09-21T14:13:21.000Z");
+    assert_eq!(
+        text(&done.stdout),
+        format!(
+            "1\t{at}\tgotham\tAda\tgotham, health 70, patrolling\tterminated\t{seen}\n\
+             2\t{at}\tdispatch\ttables mottos gotham\tx\tnothing\t{seen}\n\
+             3\t{at}\tgotham\tBela\tterminated\tnothing\t{seen}\n"
+        )
+    );
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    assert_eq!(text(&superhero(&stub.url, &["lost", "--json"]).stdout), answer + "\n");
+    assert_eq!(stub.seen()[0], "GET /lost?since=0");
+
+    let stub = Stub::start(|_| (200, r#"{"count":0,"lost":[],"records":[]}"#.into()));
+    let done = superhero(&stub.url, &["lost", "--since", "7"]);
+    assert_eq!(
+        (text(&done.stdout).as_str(), text(&done.stderr).as_str()),
+        ("", "No write was lost since dispatch started.\n")
+    );
+    assert_eq!(stub.seen(), ["GET /lost?since=7"]);
+}
+
+#[test]
+fn cluster_shows_the_nodes_and_the_faults() {
+    let faults = format!(r#"{{"faults":[{FAULT}]}}"#);
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "GET /cluster" => {
+            let node = |name: &str, vector: &str, refuses: &str| {
+                format!(
+                    r#"{{"name":"{name}","role":"city","status":"up","incarnation":1,"crashes":0,"heroes":3,"tombstones":0,"fingerprint":"f","age_ms":1,"clock_ahead_ms":null,"version_vector":{{{vector}}},"refuses":[{refuses}],"newer":7}}"#
+                )
+            };
+            let nodes = [
+                node("gotham", r#""gotham/1":"9+0""#, ""),
+                node("capitol", r#""gotham/1":"8+0""#, r#""gotham""#),
+            ];
+            (200, format!(r#"{{"version":"1","nodes":[{}]}}"#, nodes.join(",")))
+        }
+        _ => (200, faults.clone()),
+    });
+    let done = superhero(&stub.url, &["cluster"]);
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    assert_eq!(
+        text(&done.stdout),
+        "gotham\tup\t1\t0\t3\t0\tf\t\t1ms\t\n\
+         capitol\tup\t1\t0\t3\t0\tf\t\t1ms\tgotham (refused)\n\
+         Fault 00c0ffee: delay gotham <-> all, heals in 19s 500ms\n"
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&superhero(&stub.url, &["cluster", "--json"]).stdout).expect("JSON");
+    assert_eq!(
+        (&json["nodes"][1]["newer"], &json["faults"][0]["id"]),
+        (&7.into(), &"00c0ffee".into())
+    );
+}
+
 /// Returns the help of each command, with its words.
 fn helps(words: &[String]) -> Vec<(Vec<String>, String)> {
     let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
