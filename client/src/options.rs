@@ -234,6 +234,9 @@ pub(crate) enum Command {
     },
     /// Print the last 20 events, then each change as it happens, until Ctrl-C; reconnect if
     /// dispatch restarts
+    ///
+    /// With --json, each change is an object in a line of its own, with the field `change`: event,
+    /// missing, fault, healed, gossip, or verdict with those of its fields that have changed.
     Watch,
     /// Play scenarios and check their expectations
     Play {

@@ -345,30 +345,30 @@ fn watch_prints_changes_as_they_happen() {
             .collect();
         Process::start("superhero", &arguments, &[("TZ", "UTC")], directory.path().join(log))
     };
-    let (lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
+    let (lines, mut changes) = (start(&[], "lines"), start(&["--json"], "changes"));
     let wait_for = |process: &Process, what: &str| {
         wait_until(what, HANG_TIMEOUT, || {
             let log = process.log();
             ensure(log.contains(what), || log)
         });
     };
-    wait_for(&lines, "gossip is running, rate 100 %");
+    wait_for(&lines, "Gossip runs at 100 % of its configured rate.");
     succeed(&cluster, &["create", "Nightjar"]);
     wait_for(&lines, "Z  created: Nightjar");
     let fault = rows(&cluster, &["fault", "cut", "gotham", "all"])[0][0].clone();
-    wait_for(&lines, &format!("fault {fault}: cut gotham <-> *"));
+    wait_for(&lines, &format!("Fault {fault}: cut gotham <-> all, heals in "));
     succeed(&cluster, &["heal"]);
-    wait_for(&lines, &format!("fault {fault} is healed"));
-    wait_for(&frames, "Nightjar");
-    frames.signal(Signal::SIGINT);
-    assert_eq!(frames.exit_code(HANG_TIMEOUT), None, "SIGINT must end the process");
-    // The last line may be an incomplete frame.
-    let complete = frames.log();
-    let complete = &complete[..complete.rfind('\n').expect("at least one frame")];
+    wait_for(&lines, &format!("Fault {fault} is healed."));
+    wait_for(&changes, "Nightjar");
+    changes.signal(Signal::SIGINT);
+    assert_eq!(changes.exit_code(HANG_TIMEOUT), None, "SIGINT must end the process");
+    // The last line may be incomplete.
+    let complete = changes.log();
+    let complete = &complete[..complete.rfind('\n').expect("at least one change")];
     for line in complete.lines() {
-        let frame: Value =
+        let change: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-        assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
+        assert!(change["change"].is_string() && change["t"].is_null(), "{line}");
     }
     cluster.kill9("dispatch");
     wait_for(&lines, "; reconnecting");
