@@ -141,6 +141,11 @@ impl Api {
         Pages::new(self, "/heroes?", String::new())
     }
 
+    /// Returns the first heroes by name that dispatch holds, at most this many (1 to 10000).
+    pub fn first_heroes(&self, count: usize) -> Result<Answer<Heroes>, Error> {
+        self.get(&format!("/heroes?limit={count}"))
+    }
+
     /// Returns the heroes with exactly this name that dispatch holds.
     #[must_use]
     pub fn heroes_named(&self, name: &str) -> Pages<Heroes> {

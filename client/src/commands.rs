@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use clap::CommandFactory as _;
-
 use api_types::{City, Event, Exchange, Gossip, Hero, Verdict};
 use scenario::span;
 use superhero::{Answer, Api, Stopwatch};
@@ -15,7 +13,7 @@ use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
-use crate::{cluster, doctor, fault, gossip, load, lost, play, types, watch};
+use crate::{cluster, complete, doctor, fault, gossip, load, lost, play, types, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -167,9 +165,9 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
         Command::Type(command) => types::run(&api, print, command),
         Command::Completions { shell } => {
-            // The generator panics on a write error, such as a closed pipe, so it writes to memory.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Options::command(), "superhero", &mut script);
+            let script = complete::script(shell).map_err(|error| {
+                Failure::No(format!("cannot write the script for {shell}: {error}"))
+            })?;
             print.out.bytes(&script)
         }
     }

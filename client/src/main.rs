@@ -2,6 +2,7 @@
 
 mod cluster;
 mod commands;
+mod complete;
 mod confirm;
 mod doctor;
 mod fault;
@@ -23,6 +24,7 @@ mod watch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    complete::answer_shell();
     let ran = options::Options::read().map_err(output::Failure::from).and_then(commands::run);
     match ran {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ use clap_complete::Shell;
 use scenario::span;
 use superhero::{Access, Api};
 
+use crate::complete;
 use crate::confirm::Confirmation;
 use crate::load::LoadOptions;
 use crate::options::fault::FaultCommand;
@@ -92,7 +93,7 @@ pub(crate) enum Command {
     /// List heroes, as held by dispatch or by one city
     Heroes {
         /// List the heroes that this city holds
-        #[arg(long, value_parser = value::node)]
+        #[arg(long, value_parser = value::node, add = complete::cities())]
         city: Option<String>,
     },
     /// Create a hero, or several
@@ -107,14 +108,16 @@ pub(crate) enum Command {
     /// Assign a hero to a city, or send it home
     Assign {
         /// ID, unique ID prefix, or unique name of the hero
+        #[arg(add = complete::heroes())]
         hero: String,
         /// Name of a city, or `home`
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::places())]
         place: String,
     },
     /// Terminate a hero
     Terminate {
         /// ID, unique ID prefix, or unique name of the hero
+        #[arg(add = complete::heroes())]
         hero: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -123,7 +126,7 @@ pub(crate) enum Command {
     #[command(group(ArgGroup::new("target").args(["city", "random"]).required(true)))]
     Bomb {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: Option<String>,
         /// Choose a city at random
         #[arg(long)]
@@ -134,7 +137,7 @@ pub(crate) enum Command {
     /// Stop a city's process gracefully
     Stop {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -142,7 +145,7 @@ pub(crate) enum Command {
     /// Kill a city's process, like kill -9
     Kill {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -150,13 +153,13 @@ pub(crate) enum Command {
     /// Start the process of a stopped city
     Rebuild {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
     },
     /// Forget a city or a further dispatch that will not return, so that tombstones can be collected
     Forget {
         /// Name of the city or dispatch
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::nodes())]
         city: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -194,7 +197,7 @@ pub(crate) enum Command {
     /// Heal a fault, or all faults
     Heal {
         /// ID of the fault, see `superhero faults`; `all`, or nothing, for all faults
-        #[arg(value_name = "ID|all", value_parser = value::node)]
+        #[arg(value_name = "ID|all", value_parser = value::node, add = complete::faults())]
         id: Option<String>,
     },
     /// Pause gossip
@@ -220,10 +223,10 @@ pub(crate) enum Command {
     /// Run one gossip exchange between two nodes
     Step {
         /// Source of the entries; a random pair if omitted
-        #[arg(requires = "to", value_parser = value::node)]
+        #[arg(requires = "to", value_parser = value::node, add = complete::nodes())]
         from: Option<String>,
         /// Node that pulls
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::nodes())]
         to: Option<String>,
     },
     /// List events, newest last
@@ -241,7 +244,7 @@ pub(crate) enum Command {
     /// Play scenarios and check their expectations
     Play {
         /// Name of a shipped scenario, see `superhero scenarios`, or path of a file
-        #[arg(required = true, value_name = "NAME|FILE")]
+        #[arg(required = true, value_name = "NAME|FILE", add = complete::scenarios())]
         scenarios: Vec<String>,
         /// Write a JUnit report to this file
         #[arg(long, value_name = "PATH")]
@@ -259,7 +262,8 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Type(TypeCommand),
-    /// Generate a shell completion script
+    /// Generate a shell completion script, which also completes the names of heroes and nodes
+    #[command(after_help = "Example, in ~/.bashrc: source <(superhero completions bash)")]
     Completions {
         /// Shell to generate the script for
         shell: Shell,
@@ -308,7 +312,7 @@ pub(crate) enum CityCommand {
     #[command(after_help = "Example: superhero city remove star-city")]
     Remove {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
         #[command(flatten)]
         confirmation: Confirmation,

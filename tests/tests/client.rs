@@ -484,7 +484,7 @@ fn help_completions_and_version_need_no_cluster() {
         let script = run("superhero", &["completions", shell], &[], HANG_TIMEOUT);
         assert!(
             script.code == Some(0)
-                && script.stdout.contains("wait-converged")
+                && script.stdout.contains("SUPERHERO_COMPLETE")
                 && script.stderr.is_empty(),
             "{shell}: {script:?}"
         );

@@ -8,6 +8,7 @@ use api_types::ALL;
 use scenario::{Fault, FaultKind, span};
 
 use super::value;
+use crate::complete;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum FaultCommand {
@@ -44,7 +45,7 @@ pub(crate) enum FaultCommand {
     /// Freeze a city's process
     Freeze {
         /// Name of the city
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
         #[command(flatten)]
         lasts: Lasts,
@@ -52,7 +53,7 @@ pub(crate) enum FaultCommand {
     /// Skew a node's clock
     Skew {
         /// Name of the node
-        #[arg(value_parser = value::node)]
+        #[arg(value_parser = value::node, add = complete::nodes())]
         node: String,
         /// Offset of the clock: ahead (3s) or behind (-3s)
         #[arg(
@@ -81,10 +82,10 @@ pub(crate) struct Part {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Link {
     /// Node at one end
-    #[arg(value_parser = value::node)]
+    #[arg(value_parser = value::node, add = complete::nodes())]
     from: String,
     /// Node at the other end, or `all` for every other node
-    #[arg(value_parser = value::node)]
+    #[arg(value_parser = value::node, add = complete::ends())]
     to: String,
     /// Affect only frames from FROM to TO
     #[arg(long)]
