@@ -1,6 +1,7 @@
 //! Checks of the running cluster: the state that dispatch reports, compared with probes of the
 //! nodes' own addresses.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
                     .value
                     .nodes
                     .iter()
-                    .map(|node| reach(node, address(api, known, &node.name).as_deref())),
+                    .map(|node| reach(node, address_of(api, known, node).as_deref())),
             );
             findings.extend(clocks(&cluster.value, known));
             findings.extend(crashes(&cluster.value));
@@ -56,6 +57,22 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Returns the address of a node that dispatch reports: the configured one, or that at which
+/// dispatch reaches it, if both are on this machine. Other machines may have other names here.
+fn address_of(api: &Api, known: &Known, node: &Node) -> Option<String> {
+    let is_here = |address: &String| {
+        let ip = address.parse::<SocketAddr>().map(|address| address.ip());
+        ip.is_ok_and(|ip| ip.is_loopback())
+    };
+    let api_is_here = is_here(&api.address()) || api.authority().starts_with("localhost:");
+    let reported = node.address.clone().filter(|address| api_is_here && is_here(address));
+    known
+        .address(&node.name)
+        .map(str::to_owned)
+        .or(reported)
+        .or_else(|| address(api, known, &node.name))
+}
+
 /// Returns the address of a node: the configured one, or the default one on this machine if
 /// dispatch has its default one there, too.
 fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
@@ -69,13 +86,17 @@ fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
         .authority()
         .strip_suffix(":4900")
         .filter(|host| *host == "localhost" || host.starts_with("127.") || *host == "[::1]")?;
-    let port = match node {
-        "gotham" => 4901,
-        "metropolis" => 4902,
-        "capitol" => 4903,
-        _ => return None,
-    };
-    Some(format!("{host}:{port}"))
+    Some(format!("{host}:{}", default_port(node)?))
+}
+
+/// Returns the default port of a city; `None` for other nodes.
+fn default_port(city: &str) -> Option<u16> {
+    match city {
+        "gotham" => Some(4901),
+        "metropolis" => Some(4902),
+        "capitol" => Some(4903),
+        _ => None,
+    }
 }
 
 /// Returns the finding for a dispatch that gives no usable response.
@@ -156,7 +177,7 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
     if let (Some(Found::Other(response)), false) = (&found, node.status == "up") {
         return other_process(name, at, response);
     }
-    let start = start(name);
+    let start = start(node, address);
     match (node.status.as_str(), found) {
         // First, since a frozen node is unreachable, too.
         (_, _) if node.frozen => Finding::warn(
@@ -203,14 +224,19 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
 }
 
 /// Returns the remedy for a node whose process is not running.
-fn start(node: &str) -> String {
-    let by_hand = if NODES.contains(&node) {
-        format!("run make {node}")
-    } else {
-        format!("run make city NAME={node}")
+fn start(node: &Node, address: Option<&str>) -> String {
+    let name = &node.name;
+    let default = default_port(name);
+    let is_default =
+        |address: &str| default.is_some_and(|port| address.ends_with(&format!(":{port}")));
+    // `make` starts cities at their default ports, and founded ones at any.
+    let by_hand = match default {
+        Some(_) if address.is_none_or(is_default) => format!("run make {name}"),
+        None if node.role == "city" => format!("run make city NAME={name}"),
+        Some(_) | None => "start its process".to_owned(),
     };
     // Dispatch does not report whether it has a launcher, without which it refuses to rebuild.
-    format!("{by_hand}, or superhero rebuild {node} if make run started the cluster")
+    format!("{by_hand}, or superhero rebuild {name} if make run started the cluster")
 }
 
 /// Returns the finding for a node whose address another program uses.
