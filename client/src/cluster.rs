@@ -27,6 +27,9 @@ const HEADINGS: [&str; 10] = [
     "LACKS WRITES OF",
 ];
 
+/// The number of digits of a fingerprint on a terminal.
+const SHORT_FINGERPRINT: usize = 8;
+
 /// Prints the nodes as a table, and a line for each fault in force. With JSON, prints the answer
 /// about the nodes with the faults as a further field.
 pub(crate) fn show(api: &Api, print: Printer) -> Result<(), Failure> {
@@ -36,7 +39,10 @@ pub(crate) fn show(api: &Api, print: Printer) -> Result<(), Failure> {
         return print.out.json(&with_faults(&cluster.body, &faults));
     }
     let lacks = lacks(&cluster.value.nodes);
-    let rows = cluster.value.nodes.iter().zip(&lacks).map(|(node, lacks)| row(node, lacks));
+    // The start tells fingerprints apart, and leaves a terminal room for the other columns.
+    let digits = if print.out.is_terminal() { SHORT_FINGERPRINT } else { usize::MAX };
+    let rows = cluster.value.nodes.iter().zip(&lacks);
+    let rows = rows.map(|(node, lacks)| row(node, digits, lacks));
     print.out.table(&HEADINGS, &rows.collect::<Vec<_>>())?;
     if faults.is_empty() {
         print.remark("No fault is in force.");
@@ -52,7 +58,7 @@ fn with_faults(body: &str, faults: &[Fault]) -> String {
     json(&object)
 }
 
-fn row(node: &Node, lacks: &BTreeSet<&str>) -> Vec<String> {
+fn row(node: &Node, digits: usize, lacks: &BTreeSet<&str>) -> Vec<String> {
     let ms = |ms: Option<u64>| {
         ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)))
     };
@@ -67,7 +73,7 @@ fn row(node: &Node, lacks: &BTreeSet<&str>) -> Vec<String> {
         node.crashes.to_string(),
         node.heroes.to_string(),
         node.tombstones.to_string(),
-        node.fingerprint.clone(),
+        node.fingerprint.chars().take(digits).collect(),
         node.clock_ahead_ms.map_or_else(String::new, span::written_signed),
         ms(node.age_ms),
         lacks.collect::<Vec<_>>().join(", "),

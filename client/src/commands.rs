@@ -117,16 +117,12 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             print.remark(&format!("{}.", fault::described(&injected.value)));
             Ok(())
         }
-        Command::Faults => {
-            let faults = api.faults()?;
-            print.table(&faults, &fault::HEADINGS, |faults| {
-                faults.faults.iter().map(fault::row).collect()
-            })?;
-            if faults.value.faults.is_empty() {
-                print.remark("No fault is in force.");
-            }
-            Ok(())
-        }
+        Command::Faults => print.list(
+            &api.faults()?,
+            &fault::HEADINGS,
+            |faults| faults.faults.iter().map(fault::row).collect(),
+            "No fault is in force.",
+        ),
         Command::Heal { id } if id.as_deref().is_none_or(|id| id == "all") => {
             api.heal_all()?;
             print.sentence("All faults were healed.")

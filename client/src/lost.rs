@@ -1,6 +1,6 @@
 //! `superhero lost`: the acknowledged writes that no node stores any more.
 
-use api_types::{Held, Hero, LostRecord, LostWrite, Stamp};
+use api_types::{Held, Hero, LostRecord, LostWrite, LostWrites, Stamp};
 use superhero::Api;
 
 use crate::output::{Failure, at};
@@ -12,21 +12,19 @@ const HEADINGS: [&str; 7] =
 /// Prints the lost writes after number `since`.
 pub(crate) fn list(api: &Api, print: Printer, since: u64) -> Result<(), Failure> {
     let lost = api.lost_writes(since)?;
-    print.table(&lost, &HEADINGS, |lost| {
+    let none = match lost.value.count {
+        0 => "No write was lost since dispatch started.".to_owned(),
+        count => format!("None of the {count} lost writes has a number above {since}."),
+    };
+    let rows = |lost: &LostWrites| {
         let heroes = lost.lost.iter().map(|write| (write.number, hero(write)));
         let records = lost.records.iter().map(|write| (write.number, record(write)));
         let mut rows: Vec<_> = heroes.chain(records).collect();
         // The two lists have their numbers in common.
         rows.sort_by_key(|(number, _)| *number);
         rows.into_iter().map(|(_, row)| row).collect()
-    })?;
-    let shown = (lost.value.lost.len() + lost.value.records.len()) as u64;
-    match lost.value.count {
-        0 => print.remark("No write was lost since dispatch started."),
-        count if shown == 0 => print.remark(&format!("None of the {count} lost writes is newer.")),
-        _ => {}
-    }
-    Ok(())
+    };
+    print.list(&lost, &HEADINGS, rows, &none)
 }
 
 fn hero(write: &LostWrite) -> Vec<String> {

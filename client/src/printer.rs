@@ -28,6 +28,21 @@ impl Printer {
         }
     }
 
+    /// Prints a response as a table, or this sentence in place of a table without rows.
+    pub(crate) fn list<T>(
+        self,
+        answer: &Answer<T>,
+        headings: &[&str],
+        rows: impl Fn(&T) -> Vec<Vec<String>>,
+        none: &str,
+    ) -> Result<(), Failure> {
+        if self.json || !rows(&answer.value).is_empty() {
+            return self.table(answer, headings, rows);
+        }
+        self.remark(none);
+        Ok(())
+    }
+
     /// Prints a sentence about a change; with `json` the response.
     pub(crate) fn changed<T>(
         self,
