@@ -1,7 +1,7 @@
 //! The hero that an argument names: by ID, ID prefix or name.
 //!
-//! Invariant: a hero is used only if it is the only one that matches. A name in exactly this case is
-//! preferred to one in another case.
+//! Invariant: a hero is used only if it is the only one that matches. A name in exactly this case
+//! is preferred to one in another case.
 
 use std::fmt;
 

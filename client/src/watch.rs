@@ -207,7 +207,10 @@ mod tests {
             "number": 7, "at_ms": 1_790_000_000_123_u64, "node": "gotham", "kind": "destroyed",
             "text": "boom", "hero": "?",
         });
-        let cut = json!({ "id": "3", "kind": "cut", "from": "gotham", "to": "*", "both": true, "heals_in_ms": 9_000 });
+        let cut = json!({
+            "id": "3", "kind": "cut", "from": "gotham", "to": "*", "both": true,
+            "heals_in_ms": 9_000,
+        });
         let gossip = json!({ "paused": false, "percent": 100 });
         let unchanged = |events: Value| {
             json!({

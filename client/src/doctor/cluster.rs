@@ -103,8 +103,9 @@ fn default_port(city: &str) -> Option<u16> {
 fn no_dispatch(api: &Api, found: &Found, error: &Error) -> Finding {
     let url = api.url();
     if matches!(error, Error::Untrusted { .. }) {
-        let remedy = "set --ca to the CA certificate that signed the nodes' certificates (make certs \
-                      writes it to my-certs/ca.pem), and use a host name of the certificate in --url";
+        let remedy = "set --ca to the CA certificate that signed the nodes' certificates (make \
+                      certs writes it to my-certs/ca.pem), and use a host name of the certificate \
+                      in --url";
         return Finding::fail("dispatch", error.to_string(), remedy);
     }
     let (what, remedy) = match found {
