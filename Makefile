@@ -6,6 +6,9 @@ SETUP := scripts/setup
 # Ready in half the time of a full optimisation, which FULL=1 asks for.
 QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 
+# An option whose variable is given to make. Some shells export HOST, and some platforms PORT.
+given = $(if $(findstring command,$(origin $(1))),$(2) $($(1)))
+
 .PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread detection pictures bench fuzz autobahn floods
 .PHONY: deny dist instructions
 
@@ -16,8 +19,9 @@ setup: ## check the toolchain, build the four processes and the client (the firs
 	@$(SETUP) build
 	$(CARGO) build --release $(QUICK) -p location-node -p dispatch-node -p launcher -p superhero --bins
 
-run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four; CERTS=directory: with TLS; DISPATCHES=2: two pages
-	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS)) $(if $(DISPATCHES),--dispatches $(DISPATCHES))
+run: setup ## start gotham, metropolis, capitol and dispatch; Ctrl-C stops all four; CERTS=directory: with TLS; DISPATCHES=2: two pages; PORT=5900 or HOST=127.0.0.2: next to another cluster
+	@$(PROFILE_DIR)/superhero-cluster $(if $(CERTS),--certs $(CERTS)) $(if $(DISPATCHES),--dispatches $(DISPATCHES)) \
+	  $(call given,PORT,--port) $(call given,HOST,--host)
 
 certs: ## create a CA and certificates for the four, to try TLS with; CERTS=directory (my-certs), HOSTS="names and addresses", NODES="further nodes"
 	@$(SETUP) build

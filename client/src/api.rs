@@ -14,7 +14,7 @@ use ureq::http::Method;
 use api_types::{
     AcceptRequest, Accepted, AssignRequest, City, CityHeroes, Cluster, CreateRequest, Events,
     Exchange, ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes,
-    Ids, SpeedRequest, Verdict,
+    Ids, LostWrites, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -141,6 +141,11 @@ impl Api {
         Pages::new(self, "/heroes?", String::new())
     }
 
+    /// Returns the first heroes by name that dispatch holds, at most this many (1 to 10000).
+    pub fn first_heroes(&self, count: usize) -> Result<Answer<Heroes>, Error> {
+        self.get(&format!("/heroes?limit={count}"))
+    }
+
     /// Returns the heroes with exactly this name that dispatch holds.
     #[must_use]
     pub fn heroes_named(&self, name: &str) -> Pages<Heroes> {
@@ -251,6 +256,11 @@ impl Api {
     #[must_use]
     pub fn events(&self, since: u64) -> Pages<Events> {
         Pages::new(self, "/events?", format!("since={since}"))
+    }
+
+    /// Returns the lost writes after number `since`, newest last.
+    pub fn lost_writes(&self, since: u64) -> Result<Answer<LostWrites>, Error> {
+        self.get(&format!("/lost?since={since}"))
     }
 
     /// Injects a fault. Returns once the fault is in force at the affected nodes.

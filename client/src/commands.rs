@@ -3,17 +3,17 @@
 use std::thread;
 use std::time::Duration;
 
-use clap::CommandFactory as _;
-
-use api_types::{City, Event, Exchange, Fault, Gossip, Hero, Heroes, Node, Verdict};
+use api_types::{City, Event, Exchange, Gossip, Hero, Verdict};
 use scenario::span;
-use superhero::{Answer, Api, Pages, Stopwatch};
+use superhero::{Answer, Api, Stopwatch};
 
+use crate::confirm::{at_risk, some_at_risk};
+use crate::find::find;
 use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
-use crate::output::{Failure, Output, at};
+use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
-use crate::{doctor, load, play, types, watch};
+use crate::{cluster, complete, doctor, fault, gossip, load, lost, play, types, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -21,11 +21,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const REQUEST_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// The number of characters of an ID on a terminal. Commands accept such a prefix.
 const SHORT_ID: usize = 8;
-
-/// The number of matching heroes that an error names.
-const FOUND_SHOWN: usize = 3;
-/// The longest name that a hero can have, in characters.
-const NAME_CHARS_MAX: usize = 100;
 
 /// Runs one command.
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
@@ -39,56 +34,122 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         }
         Command::Create { name: _, count: Some(count) } => {
             let ids = api.create_many(count)?;
-            print.table(&ids, &["ID"], |ids| ids.ids.iter().map(|id| vec![id.clone()]).collect())
+            print
+                .table(&ids, &["ID"], |ids| ids.ids.iter().map(|id| vec![id.clone()]).collect())?;
+            print.remark(&format!("{count} heroes were created."));
+            Ok(())
         }
         Command::Create { name, count: None } => {
-            print.one(&api.create(name.as_deref())?, &HERO, |hero| print.hero(hero))
+            let hero = api.create(name.as_deref())?;
+            print.one(&hero, &HERO, |hero| print.hero(hero))?;
+            print.remark(&format!("{} was created.", hero.value.name));
+            Ok(())
         }
         Command::Assign { hero, place } => {
-            let id = find(&api, &hero)?;
-            print.one(&api.assign(&id, &place)?, &HERO, |hero| print.hero(hero))
+            let hero = api.assign(&find(&api, &hero)?.id, &place)?;
+            print.one(&hero, &HERO, |hero| print.hero(hero))?;
+            let Hero { name, location, .. } = &hero.value;
+            print.remark(&match location.as_str() {
+                "home" => format!("{name} was sent home."),
+                city => format!("{name} was assigned to {city}."),
+            });
+            Ok(())
         }
-        Command::Terminate { hero } => Ok(api.terminate(&find(&api, &hero)?)?),
-        Command::Bomb { city } => print.city(&api.bomb(city.as_deref())?),
-        Command::Stop { city } => print.city(&api.operate_city(&city, "stop")?),
-        Command::Kill { city } => print.city(&api.operate_city(&city, "kill")?),
-        Command::Rebuild { city } => print.city(&api.operate_city(&city, "rebuild")?),
-        Command::Forget { city } => print.city(&api.operate_city(&city, "forget")?),
-        Command::City(CityCommand::Found { name }) => print.city(&api.found_city(&name)?),
-        Command::City(CityCommand::Remove { city }) => Ok(api.remove_city(&city)?),
-        Command::Cluster => {
-            print.table(&api.cluster()?, &NODE, |cluster| cluster.nodes.iter().map(node).collect())
+        Command::Terminate { hero, confirmation } => {
+            confirmation.check()?;
+            let hero = find(&api, &hero)?;
+            confirmation
+                .ask(|| Ok(format!("Terminate {hero}? A terminated hero never returns.")))?;
+            api.terminate(&hero.id)?;
+            print.sentence(&format!("{hero} was terminated."))
         }
+        Command::Bomb { city, random: _, confirmation } => {
+            confirmation.ask(|| {
+                let (city, risk) = match &city {
+                    Some(city) => (city.as_str(), at_risk(&api, city)?),
+                    None => ("a random city", some_at_risk(api.verdict()?.value.only_copies)),
+                };
+                Ok(format!("Bomb {city}? It loses its memory and restarts.{risk}"))
+            })?;
+            print.city(&api.bomb(city.as_deref())?, "lost its memory and has restarted")
+        }
+        Command::Stop { city, confirmation } => {
+            confirmation
+                .ask(|| Ok(format!("Stop the process of {city}?{}", at_risk(&api, &city)?)))?;
+            print.city(&api.operate_city(&city, "stop")?, "has stopped")
+        }
+        Command::Kill { city, confirmation } => {
+            confirmation
+                .ask(|| Ok(format!("Kill the process of {city}?{}", at_risk(&api, &city)?)))?;
+            print.city(&api.operate_city(&city, "kill")?, "was killed")
+        }
+        Command::Rebuild { city } => {
+            print.city(&api.operate_city(&city, "rebuild")?, "was started again")
+        }
+        Command::Forget { city, confirmation } => {
+            confirmation.ask(|| {
+                Ok(format!("Forget {city}? Only a node that never returns should be forgotten."))
+            })?;
+            print.city(&api.operate_city(&city, "forget")?, "was forgotten")
+        }
+        Command::City(CityCommand::Found { name }) => {
+            print.city(&api.found_city(&name)?, "was founded and is joining")
+        }
+        Command::City(CityCommand::Remove { city, confirmation }) => {
+            confirmation.ask(|| {
+                let risk = at_risk(&api, &city)?;
+                Ok(format!("Remove {city}? Its process stops, and it is forgotten.{risk}"))
+            })?;
+            api.remove_city(&city)?;
+            print.sentence(&format!("{city} has stopped and was forgotten."))
+        }
+        Command::Cluster => cluster::show(&api, print),
+        Command::Lost { since } => lost::list(&api, print, since),
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_diverged: Some(limit), .. } => verdict(&api, print, false, limit),
         Command::Verdict { wait_converged: None, wait_diverged: None } => {
             print.verdict(&api.verdict()?)
         }
-        Command::Fault(fault) => {
-            let request = fault.fault().request().map_err(Failure::Unusable)?;
-            print.one(&api.inject(&request)?, &FAULT, in_force)
+        Command::Fault(command) => {
+            let request = command.fault().request().map_err(Failure::Unusable)?;
+            let injected = api.inject(&request)?;
+            print.one(&injected, &fault::HEADINGS, fault::row)?;
+            print.remark(&format!("{}.", fault::described(&injected.value)));
+            Ok(())
         }
-        Command::Faults => print
-            .table(&api.faults()?, &FAULT, |faults| faults.faults.iter().map(in_force).collect()),
-        Command::Heal { id: Some(id) } => Ok(api.heal(&id)?),
-        Command::Heal { id: None } => Ok(api.heal_all()?),
+        Command::Faults => print.list(
+            &api.faults()?,
+            &fault::HEADINGS,
+            |faults| faults.faults.iter().map(fault::row).collect(),
+            "No fault is in force.",
+        ),
+        Command::Heal { id } if id.as_deref().is_none_or(|id| id == "all") => {
+            api.heal_all()?;
+            print.sentence("All faults were healed.")
+        }
+        Command::Heal { id } => {
+            let id = id.unwrap_or_default();
+            api.heal(&id)?;
+            print.sentence(&format!("Fault {id} was healed."))
+        }
         Command::Pause => print.gossip(&api.pause()?),
         Command::Resume => print.gossip(&api.resume()?),
         Command::Speed { percent } => print.gossip(&api.speed(percent)?),
-        Command::AcceptStamps { ahead } => {
-            print.one(&api.accept_stamps(ahead)?, &ACCEPTED, |accepted| {
-                vec![at(accepted.until_ms), accepted.nodes.join(" ")]
-            })
-        }
+        Command::AcceptStamps { ahead } => print.changed(&api.accept_stamps(ahead)?, |accepted| {
+            format!("{} accept stamps up to {}.", accepted.nodes.join(", "), at(accepted.until_ms))
+        }),
         Command::Step { from, to } => {
             let exchange = api.step(from.as_deref().zip(to.as_deref()))?;
             let completed = exchange.value.completed;
             print.one(&exchange, &EXCHANGE, step)?;
-            if completed {
-                Ok(())
-            } else {
-                Err(Failure::No("the exchange was not completed".into()))
+            if !completed {
+                return Err(Failure::No("the exchange was not completed".into()));
             }
+            let Exchange { from, to, entries, records, .. } = &exchange.value;
+            print.remark(&format!(
+                "{to} pulled {entries} heroes and {records} records from {from}."
+            ));
+            Ok(())
         }
         Command::Events { since } => print.pages(api.events(since), &EVENT, event),
         Command::Watch => watch::watch(&api, print.out, json),
@@ -100,41 +161,26 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Doctor { config } => doctor::examine(&api, print.out, json, config.as_deref()),
         Command::Type(command) => types::run(&api, print, command),
         Command::Completions { shell } => {
-            // The generator panics on a write error, such as a closed pipe, so it writes to memory.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Options::command(), "superhero", &mut script);
+            let script = complete::script(shell).map_err(|error| {
+                Failure::No(format!("cannot write the script for {shell}: {error}"))
+            })?;
             print.out.bytes(&script)
         }
     }
 }
 
 const HERO: [&str; 5] = ["ID", "NAME", "LOCATION", "PATROLLING", "HEALTH"];
-const NODE: [&str; 9] = [
-    "NODE",
-    "STATUS",
-    "INCARNATION",
-    "CRASHES",
-    "HEROES",
-    "TOMBSTONES",
-    "FINGERPRINT",
-    "CLOCK OFFSET",
-    "AGE",
-];
 const EVENT: [&str; 5] = ["NUMBER", "TIME", "NODE", "KIND", "TEXT"];
-const FAULT: [&str; 9] =
-    ["ID", "KIND", "FROM", "TO", "BOTH WAYS", "PARAMETERS", "HEALS IN", "IN FORCE AT", "FRAMES"];
-const ACCEPTED: [&str; 2] = ["UNTIL", "NODES"];
 const EXCHANGE: [&str; 5] = ["FROM", "TO", "COMPLETED", "ENTRIES", "BYTES"];
 
 impl Printer {
-    fn city(self, answer: &Answer<City>) -> Result<(), Failure> {
-        self.one(answer, &["CITY"], |city| vec![city.city.clone()])
+    /// Says what happened to a city.
+    fn city(self, answer: &Answer<City>, happened: &str) -> Result<(), Failure> {
+        self.changed(answer, |city| format!("{} {happened}.", city.city))
     }
 
     fn gossip(self, answer: &Answer<Gossip>) -> Result<(), Failure> {
-        self.one(answer, &["PAUSED", "PERCENT"], |gossip| {
-            vec![yes(gossip.paused), gossip.percent.to_string()]
-        })
+        self.changed(answer, gossip::sentence)
     }
 
     fn verdict(self, answer: &Answer<Verdict>) -> Result<(), Failure> {
@@ -173,49 +219,6 @@ impl Printer {
             hero.health.to_string(),
         ]
     }
-}
-
-fn yes(holds: bool) -> String {
-    if holds { "yes" } else { "no" }.to_owned()
-}
-
-fn node(node: &Node) -> Vec<String> {
-    let ms = |ms: Option<u64>| {
-        ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)))
-    };
-    vec![
-        node.name.clone(),
-        if node.frozen { format!("{}, frozen", node.status) } else { node.status.clone() },
-        node.incarnation.map_or_else(String::new, |incarnation| incarnation.to_string()),
-        node.crashes.to_string(),
-        node.heroes.to_string(),
-        node.tombstones.to_string(),
-        node.fingerprint.clone(),
-        node.clock_ahead_ms.map_or_else(String::new, span::written_signed),
-        ms(node.age_ms),
-    ]
-}
-
-fn in_force(fault: &Fault) -> Vec<String> {
-    // Serialized, so that the names are those of the API.
-    let amounts = serde_json::to_value(fault.amount).expect("amounts are numbers");
-    let amounts = amounts.as_object().into_iter().flatten();
-    let amounts: Vec<String> = amounts.map(|(name, value)| format!("{name}={value}")).collect();
-    let frames = &fault.frames;
-    vec![
-        fault.id.clone(),
-        fault.kind.clone(),
-        fault.from.clone(),
-        fault.to.clone().unwrap_or_default(),
-        fault.to.as_ref().map_or_else(String::new, |_| yes(fault.both.unwrap_or_default())),
-        amounts.join(" "),
-        span::written(Duration::from_millis(fault.heals_in_ms)),
-        fault.in_force_at.join(" "),
-        format!(
-            "{} seen, {} dropped, {} delayed, {} duplicated",
-            frames.seen, frames.dropped, frames.delayed, frames.duplicated
-        ),
-    ]
 }
 
 fn step(exchange: &Exchange) -> Vec<String> {
@@ -262,73 +265,4 @@ fn verdict(api: &Api, print: Printer, converged: bool, limit: Duration) -> Resul
         |error| error.to_string(),
     );
     Err(Failure::No(format!("timed out after {}: {why}", span::written(limit))))
-}
-
-/// Returns the ID of the hero with this ID, ID prefix, or name.
-fn find(api: &Api, text: &str) -> Result<String, Failure> {
-    let is_id = text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if is_id {
-        // A full ID is not looked up: a city may hold the hero before dispatch does.
-        return Ok(text.to_ascii_lowercase());
-    }
-    let mut found = Found::default();
-    // Names are compared exactly, since two may differ in case only.
-    if is_name(text) {
-        found.add(api.heroes_named(text), |_| true)?;
-    }
-    // IDs are lower case. A hero that was found by name is counted already.
-    let prefix = text.to_ascii_lowercase();
-    if is_id_prefix(&prefix) {
-        let name = found.first.first().map(|hero| hero.name.clone());
-        found.add(api.heroes_with_id(&prefix), |hero| Some(&hero.name) != name.as_ref())?;
-    }
-    match (found.count, found.first.as_slice()) {
-        (1, [hero]) => Ok(hero.id.clone()),
-        (0, _) => Err(Failure::No(format!("no hero has the name or ID prefix {text:?}"))),
-        (count, first) => {
-            let some: Vec<String> =
-                first.iter().map(|hero| format!("{} ({})", hero.id, hero.name)).collect();
-            let more = if count > some.len() { ", …" } else { "" };
-            Err(Failure::No(format!(
-                "{text:?} matches {count} heroes; use an ID: {}{more}",
-                some.join(", ")
-            )))
-        }
-    }
-}
-
-/// The heroes that match a text: their number, and the first of them.
-#[derive(Default)]
-struct Found {
-    first: Vec<Hero>,
-    count: usize,
-}
-
-impl Found {
-    /// Adds those heroes that are to be counted.
-    fn add(&mut self, pages: Pages<Heroes>, counts: impl Fn(&Hero) -> bool) -> Result<(), Failure> {
-        for page in pages {
-            for hero in page?.heroes.into_iter().filter(&counts) {
-                self.count += 1;
-                if self.first.len() < FOUND_SHOWN {
-                    self.first.push(hero);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Returns whether a hero could have this name.
-fn is_name(text: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&text.trim().chars().count())
-}
-
-/// Returns whether an ID could begin with this text.
-fn is_id_prefix(text: &str) -> bool {
-    let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
-    let fits = |(place, c): (usize, char)| {
-        if is_dash(place) { c == '-' } else { c.is_ascii_hexdigit() }
-    };
-    (1..=36).contains(&text.len()) && text.chars().enumerate().all(fits)
 }

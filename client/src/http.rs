@@ -7,6 +7,7 @@
 use std::time::Duration;
 use std::{fmt, io, thread};
 
+use rustls::CertificateError;
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::config::ConfigBuilder;
@@ -327,7 +328,31 @@ impl Http {
     }
 
     fn untrusted(&self, error: &rustls::Error) -> Error {
-        Error::Untrusted { url: self.address.url().to_owned(), why: error.to_string() }
+        Error::Untrusted { url: self.address.url().to_owned(), why: mistrust(error) }
+    }
+}
+
+/// Returns the reason why a handshake failed, for users who know certificates but not rustls.
+fn mistrust(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(invalid) = error else {
+        return format!("the TLS handshake failed: {error}");
+    };
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a non-exhaustive enum of another crate")]
+    match invalid {
+        // A CA of the same name with another key is reported as a bad signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its certificate is not signed by the given CA".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another host name".to_owned()
+        }
+        other => format!("its certificate is invalid: {other}"),
     }
 }
 

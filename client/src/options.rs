@@ -1,18 +1,21 @@
 //! The command line.
 
 mod fault;
+pub(crate) mod value;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::Resettable;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgGroup, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use scenario::span;
 use superhero::{Access, Api};
 
+use crate::complete;
+use crate::confirm::Confirmation;
 use crate::load::LoadOptions;
 use crate::options::fault::FaultCommand;
 use crate::types::TypeCommand;
@@ -30,6 +33,9 @@ Exit codes:
 
 A request whose answer is lost is sent again, for up to 5 s and without further effect.
 
+Commands that destroy something ask first; --yes is the answer where there is no terminal.
+Names of nodes and heroes may be in any letter case.
+A sentence says what a change did; next to a table, it is on standard error.
 Tables have aligned columns and headings on a terminal, and are tab-separated otherwise.
 Times are in the local time zone (TZ), with date and offset: 2026-09-21T16:13:20.123+02:00.
 Set NO_COLOR to disable bold headings.";
@@ -87,7 +93,7 @@ pub(crate) enum Command {
     /// List heroes, as held by dispatch or by one city
     Heroes {
         /// List the heroes that this city holds
-        #[arg(long)]
+        #[arg(long, value_parser = value::node, add = complete::cities())]
         city: Option<String>,
     },
     /// Create a hero, or several
@@ -102,44 +108,66 @@ pub(crate) enum Command {
     /// Assign a hero to a city, or send it home
     Assign {
         /// ID, unique ID prefix, or unique name of the hero
+        #[arg(add = complete::heroes())]
         hero: String,
         /// Name of a city, or `home`
+        #[arg(value_parser = value::node, add = complete::places())]
         place: String,
     },
     /// Terminate a hero
     Terminate {
         /// ID, unique ID prefix, or unique name of the hero
+        #[arg(add = complete::heroes())]
         hero: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Crash a city: it loses its memory and restarts
+    #[command(group(ArgGroup::new("target").args(["city", "random"]).required(true)))]
     Bomb {
-        /// Name of the city; random if omitted
+        /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: Option<String>,
+        /// Choose a city at random
+        #[arg(long)]
+        random: bool,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Stop a city's process gracefully
     Stop {
         /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Kill a city's process, like kill -9
     Kill {
         /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Start the process of a stopped city
     Rebuild {
         /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
     },
     /// Forget a city or a further dispatch that will not return, so that tombstones can be collected
     Forget {
         /// Name of the city or dispatch
+        #[arg(value_parser = value::node, add = complete::nodes())]
         city: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Found a city, or remove one
     #[command(subcommand)]
     City(CityCommand),
-    /// Show the state of each node
+    /// Show the state of each node, the writes that it lacks, and the faults in force
     Cluster,
     /// Show whether all nodes agree
     Verdict {
@@ -155,6 +183,12 @@ pub(crate) enum Command {
         #[arg(long, alias = "wait-apart", value_name = "TIMEOUT", value_parser = span::duration)]
         wait_diverged: Option<Duration>,
     },
+    /// List the lost writes: acknowledged, but no node stores them any more
+    Lost {
+        /// List only lost writes after number N
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        since: u64,
+    },
     /// Inject a fault into a link, a city or a clock
     #[command(subcommand)]
     Fault(FaultCommand),
@@ -162,7 +196,8 @@ pub(crate) enum Command {
     Faults,
     /// Heal a fault, or all faults
     Heal {
-        /// ID of the fault, see `superhero faults`; all faults if omitted
+        /// ID of the fault, see `superhero faults`; `all`, or nothing, for all faults
+        #[arg(value_name = "ID|all", value_parser = value::node, add = complete::faults())]
         id: Option<String>,
     },
     /// Pause gossip
@@ -171,8 +206,8 @@ pub(crate) enum Command {
     Resume,
     /// Set the gossip rate
     Speed {
-        /// Percentage of the configured rate, 10 to 1000
-        #[arg(value_parser = clap::value_parser!(u32).range(10..=1_000))]
+        /// Percentage of the configured rate, 10 to 1000, such as 300 or 300%
+        #[arg(value_parser = value::speed)]
         percent: u32,
     },
     /// Accept stamps up to this time ahead of dispatch's clock, after clocks were ahead
@@ -188,9 +223,10 @@ pub(crate) enum Command {
     /// Run one gossip exchange between two nodes
     Step {
         /// Source of the entries; a random pair if omitted
-        #[arg(requires = "to")]
+        #[arg(requires = "to", value_parser = value::node, add = complete::nodes())]
         from: Option<String>,
         /// Node that pulls
+        #[arg(value_parser = value::node, add = complete::nodes())]
         to: Option<String>,
     },
     /// List events, newest last
@@ -201,11 +237,14 @@ pub(crate) enum Command {
     },
     /// Print the last 20 events, then each change as it happens, until Ctrl-C; reconnect if
     /// dispatch restarts
+    ///
+    /// With --json, each change is an object in a line of its own, with the field `change`: event,
+    /// missing, fault, healed, gossip, or verdict with those of its fields that have changed.
     Watch,
     /// Play scenarios and check their expectations
     Play {
         /// Name of a shipped scenario, see `superhero scenarios`, or path of a file
-        #[arg(required = true, value_name = "NAME|FILE")]
+        #[arg(required = true, value_name = "NAME|FILE", add = complete::scenarios())]
         scenarios: Vec<String>,
         /// Write a JUnit report to this file
         #[arg(long, value_name = "PATH")]
@@ -223,7 +262,8 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Type(TypeCommand),
-    /// Generate a shell completion script
+    /// Generate a shell completion script, which also completes the names of heroes and nodes
+    #[command(after_help = "Example, in ~/.bashrc: source <(superhero completions bash)")]
     Completions {
         /// Shell to generate the script for
         shell: Shell,
@@ -236,8 +276,12 @@ impl Options {
     /// # Errors
     /// The command line is invalid, or requests help or the version.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        let matches = without_empty_variables(Self::command()).try_get_matches()?;
-        Self::from_arg_matches(&matches)
+        Self::from_arg_matches(&Self::definition().try_get_matches()?)
+    }
+
+    /// Returns the definition of the command line.
+    pub(crate) fn definition() -> clap::Command {
+        without_empty_variables(Self::command())
     }
 
     /// Returns the client that the global options describe.
@@ -261,13 +305,17 @@ pub(crate) enum CityCommand {
     #[command(after_help = "Example: superhero city found star-city")]
     Found {
         /// Name of the new city: a letter, then letters, digits and hyphens, at most 16
+        #[arg(value_parser = value::node)]
         name: String,
     },
     /// Stop a city and forget it
     #[command(after_help = "Example: superhero city remove star-city")]
     Remove {
         /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
 }
 

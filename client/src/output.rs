@@ -173,6 +173,11 @@ impl Output {
     }
 }
 
+/// Returns `yes` or `no`.
+pub(crate) fn yes(holds: bool) -> String {
+    if holds { "yes" } else { "no" }.to_owned()
+}
+
 /// Formats a time in the local time zone, as in RFC 3339: `2026-09-21T16:13:20.123+02:00`.
 pub(crate) fn at(unix_ms: u64) -> String {
     static ZONE: LazyLock<TimeZone> =

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use superhero::{Answer, Page, Pages};
 
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, note};
 
 /// The way in which a command prints responses.
 #[derive(Clone, Copy)]
@@ -25,6 +25,46 @@ impl Printer {
             self.out.json(&answer.body)
         } else {
             self.out.table(headings, &rows(&answer.value))
+        }
+    }
+
+    /// Prints a response as a table, or this sentence in place of a table without rows.
+    pub(crate) fn list<T>(
+        self,
+        answer: &Answer<T>,
+        headings: &[&str],
+        rows: impl Fn(&T) -> Vec<Vec<String>>,
+        none: &str,
+    ) -> Result<(), Failure> {
+        if self.json || !rows(&answer.value).is_empty() {
+            return self.table(answer, headings, rows);
+        }
+        self.remark(none);
+        Ok(())
+    }
+
+    /// Prints a sentence about a change; with `json` the response.
+    pub(crate) fn changed<T>(
+        self,
+        answer: &Answer<T>,
+        sentence: impl Fn(&T) -> String,
+    ) -> Result<(), Failure> {
+        if self.json {
+            self.out.json(&answer.body)
+        } else {
+            self.out.line(&sentence(&answer.value))
+        }
+    }
+
+    /// Prints a sentence about a change without a response; with `json` nothing.
+    pub(crate) fn sentence(self, sentence: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { self.out.line(sentence) }
+    }
+
+    /// Prints a sentence next to a table, on standard error; with `json` nothing.
+    pub(crate) fn remark(self, sentence: &str) {
+        if !self.json {
+            note(sentence);
         }
     }
 

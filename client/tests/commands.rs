@@ -15,42 +15,148 @@ fn commands_send_one_request_and_print_the_response() {
     let exchange = r#"{"from":"gotham","to":"capitol","completed":true,"entries":3,"bytes":412}"#;
     let fault_row = "00c0ffee\tdelay\tgotham\t*\tyes\tdelay_ms=300 jitter_ms=50\t19s 500ms\tgotham capitol\t7 seen, 0 dropped, 7 delayed, 0 duplicated\n";
     let faults = format!(r#"{{"faults":[{FAULT}]}}"#);
-    for (arguments, line, sent, status, answer, printed) in [
-        ("stop gotham", "POST /cities/gotham/stop", "{}", 202, CITY, "gotham\n"),
-        ("kill gotham", "POST /cities/gotham/kill", "{}", 202, CITY, "gotham\n"),
-        ("rebuild gotham", "POST /cities/gotham/rebuild", "{}", 202, CITY, "gotham\n"),
-        ("forget gotham", "POST /cities/gotham/forget", "{}", 202, CITY, "gotham\n"),
-        ("bomb", "POST /bomb", "{}", 202, CITY, "gotham\n"),
-        ("pause", "POST /gossip/pause", "{}", 200, GOSSIP, "yes\t0\n"),
-        ("resume", "POST /gossip/resume", "{}", 200, GOSSIP, "yes\t0\n"),
-        ("speed 300", "POST /gossip/speed", r#"{"percent":300}"#, 200, GOSSIP, "yes\t0\n"),
+    let remark = "Fault 00c0ffee: delay gotham <-> all, heals in 19s 500ms.\n";
+    let pulled = "capitol pulled 3 heroes and 0 records from gotham.\n";
+    for (arguments, line, sent, status, answer, printed, noted) in [
+        (
+            "stop Gotham -y",
+            "POST /cities/gotham/stop",
+            "{}",
+            202,
+            CITY,
+            "gotham has stopped.\n",
+            "",
+        ),
+        (
+            "kill gotham --yes",
+            "POST /cities/gotham/kill",
+            "{}",
+            202,
+            CITY,
+            "gotham was killed.\n",
+            "",
+        ),
+        (
+            "rebuild GOTHAM",
+            "POST /cities/gotham/rebuild",
+            "{}",
+            202,
+            CITY,
+            "gotham was started again.\n",
+            "",
+        ),
+        (
+            "forget gotham --yes",
+            "POST /cities/gotham/forget",
+            "{}",
+            202,
+            CITY,
+            "gotham was forgotten.\n",
+            "",
+        ),
+        (
+            "bomb --random --yes",
+            "POST /bomb",
+            "{}",
+            202,
+            CITY,
+            "gotham lost its memory and has restarted.\n",
+            "",
+        ),
+        (
+            "bomb Gotham --yes",
+            "POST /cities/gotham/bomb",
+            "{}",
+            202,
+            CITY,
+            "gotham lost its memory and has restarted.\n",
+            "",
+        ),
+        (
+            "city found Star-City",
+            "POST /cities",
+            r#"{"name":"star-city"}"#,
+            201,
+            r#"{"city":"star-city"}"#,
+            "star-city was founded and is joining.\n",
+            "",
+        ),
+        (
+            "city remove Star-City --yes",
+            "DELETE /cities/star-city",
+            "",
+            204,
+            "",
+            "star-city has stopped and was forgotten.\n",
+            "",
+        ),
+        ("pause", "POST /gossip/pause", "{}", 200, GOSSIP, "Gossip is paused.\n", ""),
+        (
+            "resume",
+            "POST /gossip/resume",
+            "{}",
+            200,
+            r#"{"paused":false,"percent":100}"#,
+            "Gossip runs at 100 % of its configured rate.\n",
+            "",
+        ),
+        (
+            "speed 300%",
+            "POST /gossip/speed",
+            r#"{"percent":300}"#,
+            200,
+            GOSSIP,
+            "Gossip is paused.\n",
+            "",
+        ),
         (
             "accept-stamps 1h",
             "POST /stamps/accept",
             r#"{"ahead_ms":3600000}"#,
             200,
             r#"{"until_ms":1790000000000,"nodes":["gotham","dispatch"]}"#,
-            "2026-09-21T14:13:20.000Z\tgotham dispatch\n",
+            "gotham, dispatch accept stamps up to 2026-09-21T14:13:20.000Z.\n",
+            "",
         ),
         (
-            "step gotham capitol",
+            "step gotham Capitol",
             "POST /gossip/step",
             r#"{"from":"gotham","to":"capitol"}"#,
             200,
             exchange,
             "gotham\tcapitol\tyes\t3\t412\n",
+            pulled,
         ),
-        ("step", "POST /gossip/step", "{}", 200, exchange, "gotham\tcapitol\tyes\t3\t412\n"),
-        ("faults", "GET /faults", "", 200, &faults, fault_row),
-        ("heal", "DELETE /faults", "", 204, "", ""),
-        ("heal 00c0ffee", "DELETE /faults/00c0ffee", "", 204, "", ""),
         (
-            "fault delay gotham all --by 300ms --jitter 50ms --for 20s",
+            "step",
+            "POST /gossip/step",
+            "{}",
+            200,
+            exchange,
+            "gotham\tcapitol\tyes\t3\t412\n",
+            pulled,
+        ),
+        ("faults", "GET /faults", "", 200, &faults, fault_row, ""),
+        ("faults", "GET /faults", "", 200, r#"{"faults":[]}"#, "", "No fault is in force.\n"),
+        ("heal", "DELETE /faults", "", 204, "", "All faults were healed.\n", ""),
+        ("heal all", "DELETE /faults", "", 204, "", "All faults were healed.\n", ""),
+        (
+            "heal 00c0ffee",
+            "DELETE /faults/00c0ffee",
+            "",
+            204,
+            "",
+            "Fault 00c0ffee was healed.\n",
+            "",
+        ),
+        (
+            "fault delay Gotham ALL --by 300ms --jitter 50ms --for 20s",
             "POST /faults",
             r#"{"both":true,"delay_ms":300,"from":"gotham","heal_after_s":20,"jitter_ms":50,"kind":"delay","to":"*"}"#,
             201,
             FAULT,
             fault_row,
+            remark,
         ),
         (
             "fault skew gotham --by -3s",
@@ -59,13 +165,27 @@ fn commands_send_one_request_and_print_the_response() {
             201,
             FAULT,
             fault_row,
+            remark,
+        ),
+        (
+            "fault loss gotham all --percent 20%",
+            "POST /faults",
+            r#"{"both":true,"from":"gotham","kind":"loss","percent":20.0,"to":"*"}"#,
+            201,
+            FAULT,
+            fault_row,
+            remark,
         ),
     ] {
         let reply = answer.to_owned();
         let stub = Stub::start(move |_| (status, reply.clone()));
         let words: Vec<&str> = arguments.split(' ').collect();
         let done = superhero(&stub.url, &words);
-        assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""), "{arguments}");
+        assert_eq!(
+            (done.status.code(), text(&done.stderr).as_str()),
+            (Some(0), noted),
+            "{arguments}"
+        );
         assert_eq!(text(&done.stdout), printed, "{arguments}");
         assert_eq!(
             (stub.seen(), stub.bodies(line)),
@@ -74,7 +194,146 @@ fn commands_send_one_request_and_print_the_response() {
         );
         let json = superhero(&stub.url, &[&words[..], &["--json"]].concat());
         assert_eq!(text(&json.stdout).trim_end(), answer, "{arguments} --json");
+        assert_eq!(text(&json.stderr), "", "{arguments} --json");
     }
+}
+
+#[test]
+fn lost_writes_are_listed_by_number() {
+    let stamp =
+        |origin: &str| format!(r#"{{"wall_ms":1790000000000,"logical":0,"origin":"{origin}/1"}}"#);
+    let hero = format!(
+        r#"{{"id":"1","name":"Ada","location":"gotham","is_patrolling":true,"health":70,"stamp":{}}}"#,
+        stamp("gotham")
+    );
+    let times = r#""saved_at_ms":1790000000000,"found_at_ms":1790000001000"#;
+    let answer = format!(
+        r#"{{"count":3,"lost":[{{"number":1,"hero":"1","name":"Ada","wrote":{hero},"stamp":{0},{times},"to":"tombstone"}},{{"number":3,"hero":"2","name":"Bela","wrote":"tombstone","stamp":{0},{times},"to":null}}],"records":[{{"number":2,"table":"tables","name":"mottos gotham","wrote":"x","stamp":{1},{times},"to":null}}]}}"#,
+        stamp("gotham"),
+        stamp("dispatch")
+    );
+    let reply = answer.clone();
+    let stub = Stub::start(move |_| (200, reply.clone()));
+    let done = superhero(&stub.url, &["lost"]);
+    let (at, seen) = ("2026-09-21T14:13:20.000Z", "2026-09-21T14:13:21.000Z");
+    assert_eq!(
+        text(&done.stdout),
+        format!(
+            "1\t{at}\tgotham\tAda\tgotham, health 70, patrolling\tterminated\t{seen}\n\
+             2\t{at}\tdispatch\ttables mottos gotham\tx\tnothing\t{seen}\n\
+             3\t{at}\tgotham\tBela\tterminated\tnothing\t{seen}\n"
+        )
+    );
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    assert_eq!(text(&superhero(&stub.url, &["lost", "--json"]).stdout), answer + "\n");
+    assert_eq!(stub.seen()[0], "GET /lost?since=0");
+
+    let stub = Stub::start(|_| (200, r#"{"count":0,"lost":[],"records":[]}"#.into()));
+    let done = superhero(&stub.url, &["lost", "--since", "7"]);
+    assert_eq!(
+        (text(&done.stdout).as_str(), text(&done.stderr).as_str()),
+        ("", "No write was lost since dispatch started.\n")
+    );
+    assert_eq!(stub.seen(), ["GET /lost?since=7"]);
+}
+
+#[test]
+fn cluster_shows_the_nodes_and_the_faults() {
+    let faults = format!(r#"{{"faults":[{FAULT}]}}"#);
+    let stub = Stub::start(move |request| match request.line.as_str() {
+        "GET /cluster" => {
+            let node = |name: &str, vector: &str, refuses: &str| {
+                format!(
+                    r#"{{"name":"{name}","role":"city","status":"up","incarnation":1,"crashes":0,"heroes":3,"tombstones":0,"fingerprint":"f","age_ms":1,"clock_ahead_ms":null,"version_vector":{{{vector}}},"refuses":[{refuses}],"newer":7}}"#
+                )
+            };
+            let nodes = [
+                node("gotham", r#""gotham/1":"9+0""#, ""),
+                node("capitol", r#""gotham/1":"8+0""#, r#""gotham""#),
+            ];
+            (200, format!(r#"{{"version":"1","nodes":[{}]}}"#, nodes.join(",")))
+        }
+        _ => (200, faults.clone()),
+    });
+    let done = superhero(&stub.url, &["cluster"]);
+    assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
+    assert_eq!(
+        text(&done.stdout),
+        "gotham\tup\t1\t0\t3\t0\tf\t\t1ms\t\n\
+         capitol\tup\t1\t0\t3\t0\tf\t\t1ms\tgotham (refused)\n\
+         Fault 00c0ffee: delay gotham <-> all, heals in 19s 500ms\n"
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&superhero(&stub.url, &["cluster", "--json"]).stdout).expect("JSON");
+    assert_eq!(
+        (&json["nodes"][1]["newer"], &json["faults"][0]["id"]),
+        (&7.into(), &"00c0ffee".into())
+    );
+}
+
+/// Returns the help of each command, with its words.
+fn helps(words: &[String]) -> Vec<(Vec<String>, String)> {
+    let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
+    arguments.push("--help");
+    let help = text(&superhero("http://127.0.0.1:9", &arguments).stdout);
+    let commands = help.split_once("Commands:\n").map_or("", |(_, rest)| rest);
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    // The text of a command that takes several lines is indented further.
+    let names = commands
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' ') && !line.starts_with("help "));
+    let mut all: Vec<_> = names
+        .filter_map(|line| line.split_whitespace().next())
+        .flat_map(|name| helps(&[words, &[name.to_owned()]].concat()))
+        .collect();
+    all.push((words.to_vec(), help));
+    all
+}
+
+#[test]
+fn options_of_a_command_come_before_the_global_ones() {
+    let helps = helps(&[]);
+    assert!(helps.len() > 60, "{}", helps.len());
+    for (command, help) in helps {
+        let place =
+            |heading: &str| help.find(heading).unwrap_or_else(|| panic!("{command:?}: {help}"));
+        assert!(place("\nUsage: ") < place("\nOptions:\n"), "{command:?}");
+        assert!(place("\nOptions:\n") < place("\nGlobal options:\n"), "{command:?}: {help}");
+    }
+}
+
+#[test]
+fn bomb_requires_a_city_or_random() {
+    let stub = Stub::start(|_| problem(500, "asked"));
+    for arguments in [&["bomb"][..], &["bomb", "--yes"], &["bomb", "gotham", "--random"]] {
+        let done = superhero(&stub.url, arguments);
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}");
+        let errors = text(&done.stderr);
+        assert!(errors.contains("CITY") && errors.contains("--random"), "{arguments:?}: {errors}");
+    }
+    assert_eq!(stub.seen(), [""; 0]);
+}
+
+const DESTRUCTIVE: [&str; 7] = [
+    "bomb gotham",
+    "bomb --random",
+    "stop gotham",
+    "kill gotham",
+    "terminate Ada",
+    "forget gotham",
+    "city remove gotham",
+];
+
+#[test]
+fn destructive_commands_without_a_terminal_require_yes_and_send_nothing() {
+    let stub = Stub::start(|_| problem(500, "asked"));
+    for command in DESTRUCTIVE {
+        let done = superhero(&stub.url, &command.split(' ').collect::<Vec<_>>());
+        let errors = text(&done.stderr);
+        assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(2), ""), "{command}");
+        assert!(errors.contains("--yes") && errors.contains("nothing was changed"), "{errors}");
+    }
+    assert_eq!(stub.seen(), [""; 0]);
 }
 
 #[test]
@@ -129,16 +388,18 @@ fn missing_response_exits_with_3_after_the_timeout() {
 }
 
 #[test]
-fn hero_is_found_by_id_unique_prefix_or_unique_name() {
+fn hero_is_found_by_id_unique_prefix_or_unique_name_in_any_case() {
     let hero = |id: &str, name: &str| {
         format!(
             r#"{{"id":"{id}","name":"{name}","location":"home","is_patrolling":false,"health":100,"stamp":{{"wall_ms":1,"logical":0,"origin":"dispatch/1"}}}}"#
         )
     };
-    let (ada, bob, twin) = (
+    let (ada, bob, twin, eve, other_eve) = (
         "aaaaaaaa-0000-4000-8000-000000000001",
         "bbbbbbbb-0000-4000-8000-000000000002",
         "bbcccccc-0000-4000-8000-000000000003",
+        "eeeeeeee-0000-4000-8000-000000000004",
+        "eeffffff-0000-4000-8000-000000000005",
     );
     let stub = Stub::start(move |request| match request.line.split_once(' ') {
         Some(("GET", path)) => {
@@ -148,7 +409,9 @@ fn hero_is_found_by_id_unique_prefix_or_unique_name() {
                 field("name=").is_none_or(|wanted| wanted == *name)
                     && field("id=").is_none_or(|prefix| id.starts_with(prefix))
             };
-            let heroes = [(ada, "Ada"), (bob, "Twin"), (twin, "Twin")].into_iter().filter(fits);
+            let heroes =
+                [(ada, "Ada"), (bob, "Twin"), (twin, "Twin"), (eve, "Eve"), (other_eve, "eve")];
+            let heroes = heroes.into_iter().filter(fits);
             let heroes: Vec<String> = heroes.map(|(id, name)| hero(id, name)).collect();
             (200, format!(r#"{{"heroes":[{}],"tombstones":0}}"#, heroes.join(",")))
         }
@@ -160,27 +423,33 @@ fn hero_is_found_by_id_unique_prefix_or_unique_name() {
         ("aaaa", ada),
         ("AAAA", ada),
         ("Ada", ada),
+        ("ada", ada),
+        ("ADA", ada),
+        ("eve", other_eve),
+        ("Eve", eve),
         ("bbb", bob),
         ("bbc", twin),
     ] {
-        let done = superhero(&stub.url, &["terminate", argument]);
+        let done = superhero(&stub.url, &["terminate", "--yes", argument]);
         assert_eq!(done.status.code(), Some(0), "{argument}: {}", text(&done.stderr));
         assert_eq!(stub.seen().last(), Some(&format!("DELETE /heroes/{found}")), "{argument}");
     }
     for (argument, message) in [
         ("Twin", "2 heroes"),
         ("bb", "2 heroes"),
-        ("ada", "no hero has"),
+        ("twin", "2 heroes"),
+        ("EVE", "2 heroes"),
+        ("adam", "no hero has"),
         ("", "no hero has"),
         ("../faults", "no hero has"),
     ] {
-        let done = superhero(&stub.url, &["terminate", argument]);
+        let done = superhero(&stub.url, &["terminate", "--yes", argument]);
         assert_eq!(done.status.code(), Some(1), "{argument}");
         assert!(text(&done.stderr).contains(message), "{argument}: {}", text(&done.stderr));
     }
     assert_eq!(
         stub.seen().iter().filter(|line| line.starts_with("DELETE")).count(),
-        7,
+        11,
         "an ambiguous or unknown hero is not deleted"
     );
 }
@@ -346,9 +615,9 @@ fn names_cannot_forge_or_reorder_lines() {
     for (arguments, lines) in [
         (&["heroes"][..], 1),
         (&["heroes", "--json"], 1),
-        (&["create"], 1),
+        (&["create"], 2),
         (&["heal", "1"], 1),
-        (&["terminate", "Ada"], 1),
+        (&["terminate", "--yes", "Ada"], 1),
     ] {
         let done = superhero(&stub.url, arguments);
         let printed = text(&done.stdout) + &text(&done.stderr);

@@ -36,7 +36,7 @@ fn name_is_resolved_by_dispatch() {
     let gotham = Stub::start(|_| (200, COUNTERS.to_owned()));
     let address = gotham.url.trim_start_matches("http://");
     let dispatch = dispatch(vec![node("gotham", "city", &format!("\"{address}\""))]);
-    for arguments in [["counter", "list", "--at", "gotham"], ["counter", "--at", "gotham", "list"]]
+    for arguments in [["counter", "list", "--at", "Gotham"], ["counter", "--at", "gotham", "list"]]
     {
         let done = superhero(&dispatch.url, &arguments);
         assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));

@@ -2,6 +2,8 @@
 
 mod socket;
 
+use serde_json::{Value, json};
+
 const VERDICT: &str = r#"{"converged":true,"sentence":"All agree.","differences":0,"only_copies":0,"lost_writes":0,"oldest_difference_ms":null}"#;
 
 fn watched(connections: Vec<Vec<String>>, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -31,7 +33,7 @@ fn changes_are_printed_until_dispatch_refuses() {
     let (code, out, errors) = watched(vec![frames()], &[]);
     assert_eq!(
         out,
-        "1970-01-01T00:00:00.000Z  lost: bad \u{fffd}[2J news\ngossip is running, rate 100 %\nAll agree.\n"
+        "1970-01-01T00:00:00.000Z  lost: bad \u{fffd}[2J news\nGossip runs at 100 % of its configured rate.\nAll agree.\n"
     );
     assert_eq!(code, Some(1));
     assert!(
@@ -70,9 +72,40 @@ fn lost_connection_is_made_again_and_no_event_is_printed_twice() {
 }
 
 #[test]
-fn json_option_prints_the_frames_as_received() {
-    let (_, out, _) = watched(vec![frames(), frames()], &["--json"]);
-    assert_eq!(out.lines().map(str::to_owned).collect::<Vec<_>>(), [frames(), frames()].concat());
+fn json_option_prints_each_change_once() {
+    let cut = r#"{"id":"3","kind":"cut","from":"gotham","to":"*","both":true}"#;
+    let later = data(&[event(2, "two"), event(6, "six")])
+        .replace(r#""differences":0"#, r#""differences":5"#)
+        .replace(r#""oldest_difference_ms":null"#, r#""oldest_difference_ms":77"#)
+        .replace(r#""faults":[]"#, &format!(r#""faults":[{cut}]"#));
+    let unchanged = later.replace(":77", ":99");
+    let (_, out, _) = watched(
+        vec![vec![data(&[event(1, "one")]), later], vec![unchanged, data(&[])]],
+        &["--json"],
+    );
+    let changes: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let names: Vec<&str> =
+        changes.iter().map(|change| change["change"].as_str().expect("a word")).collect();
+    assert_eq!(
+        names,
+        ["event", "gossip", "verdict", "event", "event", "fault", "verdict", "healed", "verdict"]
+    );
+    assert_eq!(changes[0]["event"]["text"], "one");
+    assert_eq!(changes[1], json!({"change":"gossip","gossip":{"paused":false,"percent":100}}));
+    assert_eq!(
+        changes[2],
+        json!({
+            "change": "verdict", "converged": true, "sentence": "All agree.", "differences": 0,
+            "tables": {}, "only_copies": 0, "lost_writes": 0,
+        })
+    );
+    assert_eq!(
+        (&changes[5]["fault"]["id"], &changes[5]["fault"]["kind"]),
+        (&json!("3"), &json!("cut"))
+    );
+    assert_eq!(changes[6], json!({"change":"verdict","differences":5}));
+    assert_eq!(changes[7], json!({"change":"healed","id":"3"}));
 }
 
 #[test]

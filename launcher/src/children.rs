@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use std::time::Duration;
 use gossip::NodeName;
 use nix::sys::signal::Signal;
 use shared::well_known::DISPATCH;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -21,10 +19,10 @@ use tokio::time::timeout;
 use crate::child::Child;
 use crate::layout::Layout;
 use crate::lines::Terminal;
-use crate::listening::listening_process;
+use crate::listening::{Taken, is_taken};
 use crate::node::Node;
 
-/// The ports of cities that are founded.
+/// The ports of cities that are founded, if dispatch has its default one.
 const PORTS: RangeInclusive<u16> = 4904..=4999;
 /// The number of cities that can be founded; each has a port of its own.
 const FOUNDED_MAX: usize = 96;
@@ -32,8 +30,6 @@ const FOUNDED_MAX: usize = 96;
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time limit for children to exit after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
-/// The time limit for a connection to a port.
-const PORT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The reason why a node is not started. Nothing was changed.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,11 +41,7 @@ pub(crate) enum Refusal {
     /// The child was killed, and has not exited in time.
     StillRunning(&'static str),
     /// Another process listens on its port, most likely a node started by hand.
-    PortTaken {
-        address: SocketAddr,
-        /// The id of the process, if the system reports it.
-        process: Option<u32>,
-    },
+    PortTaken(Taken),
     /// There is no node of this name.
     Unknown(NodeName),
     /// There are too many cities that were founded.
@@ -64,10 +56,7 @@ impl fmt::Display for Refusal {
             Self::Running(name) => write!(f, "{name} is running"),
             Self::NotRunning(name) => write!(f, "{name} is not running"),
             Self::StillRunning(name) => write!(f, "{name} has not exited yet"),
-            Self::PortTaken { address, process } => {
-                write!(f, "another process listens on its port, {address}")?;
-                process.map_or(Ok(()), |process| write!(f, ": kill {process} stops it"))
-            }
+            Self::PortTaken(taken) => taken.fmt(f),
             Self::Unknown(name) => write!(f, "there is no node \"{name}\""),
             Self::TooMany => write!(f, "{FOUNDED_MAX} cities were founded already"),
             Self::Failed(reason) => f.write_str(reason),
@@ -150,7 +139,7 @@ impl Children {
     async fn free_port(&self) -> Result<u16, Refusal> {
         for port in PORTS {
             let is_given = self.founded.values().any(|node| node.port == port);
-            if !is_given && !is_taken(SocketAddr::new(self.layout.host, port)).await {
+            if !is_given && !is_taken(self.layout.at(port)).await {
                 return Ok(port);
             }
         }
@@ -171,7 +160,7 @@ impl Children {
         }
         let address = self.layout.address(node);
         if is_taken(address).await {
-            return Err(port_taken(address));
+            return Err(Refusal::PortTaken(Taken::at(address)));
         }
         self.start(node).map_err(|error| Refusal::Failed(format!("{error:#}")))
     }
@@ -222,15 +211,9 @@ impl Children {
     pub(crate) async fn report(&self, node: &Node, status: ExitStatus) -> String {
         let Node { name, .. } = node;
         let address = self.layout.address(node);
-        let by_hand = if node.is_founded() {
-            format!("make city NAME={name}")
-        } else if node.is_dispatch() && *name != DISPATCH {
-            format!("dispatch --name {name} --listen {address}")
-        } else {
-            format!("make {name}")
-        };
+        let by_hand = self.layout.by_hand(node);
         if is_taken(address).await {
-            return format!("{name} exited ({status}): {}", port_taken(address));
+            return format!("{name} exited ({status}): {}", Taken::at(address));
         }
         let remedy = if self.none_runs() {
             "no node is running".to_owned()
@@ -267,15 +250,4 @@ impl Children {
         }
         timeout(limit, async { while self.ended().await.is_some() {} }).await.is_ok()
     }
-}
-
-fn port_taken(address: SocketAddr) -> Refusal {
-    Refusal::PortTaken { address, process: listening_process(address) }
-}
-
-/// Returns whether a process listens on this address.
-async fn is_taken(address: SocketAddr) -> bool {
-    let connected = timeout(PORT_TIMEOUT, TcpStream::connect(address)).await;
-    // A timeout counts as taken: a frozen process may hold the port.
-    connected.map_or(true, |connected| connected.is_ok())
 }

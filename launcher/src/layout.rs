@@ -16,7 +16,7 @@ use shared::well_known::DISPATCH;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::node::{NODES, Node};
+use crate::node::{DISPATCH_PORT, NODES, Node};
 
 /// The environment variable with the path of the launcher's socket, read by dispatch.
 const LAUNCHER_VARIABLE: &str = "SUPERHERO_LAUNCHER";
@@ -30,8 +30,10 @@ pub(crate) struct Layout {
     pub(crate) binaries: PathBuf,
     /// The nodes that are started at first.
     pub(crate) nodes: Vec<&'static Node>,
-    /// The address of all nodes; each listens on its well-known port.
+    /// The address of all nodes.
     pub(crate) host: IpAddr,
+    /// The port of dispatch.
+    pub(crate) port: u16,
     /// The configuration file of all nodes.
     pub(crate) config: Option<PathBuf>,
     /// The directory of certificates, laid out as by `make certs`. Without it nodes use no TLS.
@@ -43,7 +45,15 @@ pub(crate) struct Layout {
 impl Layout {
     /// Returns the address of a node.
     pub(crate) fn address(&self, node: &Node) -> SocketAddr {
-        SocketAddr::new(self.host, node.port)
+        self.at(node.port)
+    }
+
+    /// Returns the address for the port that a node has if dispatch has its default one.
+    pub(crate) fn at(&self, port: u16) -> SocketAddr {
+        // The ports of further dispatches are below that of dispatch. The range of the option keeps
+        // all ports valid.
+        let port = self.port.wrapping_add(port.wrapping_sub(DISPATCH_PORT));
+        SocketAddr::new(self.host, port)
     }
 
     /// Returns the nodes that are started at first: the four of every cluster, and further dispatches.
@@ -51,14 +61,8 @@ impl Layout {
         NODES.iter().chain((2..=dispatches).map(Node::dispatch)).collect()
     }
 
-    /// Returns the URLs of the page.
-    pub(crate) fn pages(&self) -> Vec<String> {
-        let dispatches = self.nodes.iter().filter(|node| node.is_dispatch());
-        dispatches.map(|dispatch| self.page(dispatch)).collect()
-    }
-
     /// Returns the URL of the page at a dispatch, with `localhost` for the default address.
-    fn page(&self, dispatch: &Node) -> String {
+    pub(crate) fn page(&self, dispatch: &Node) -> String {
         let address = self.address(dispatch);
         if address.ip() == well_known_address(DISPATCH).ip() {
             format!("{}://localhost:{}", self.scheme(), address.port())
@@ -115,6 +119,21 @@ impl Layout {
         // A process group of its own keeps the terminal's Ctrl-C from reaching the child directly.
         command.process_group(0);
         command
+    }
+
+    /// Returns the command that starts a node in another terminal.
+    pub(crate) fn by_hand(&self, node: &Node) -> String {
+        let name = node.name;
+        let is_default = self.at(DISPATCH_PORT) == well_known_address(DISPATCH);
+        if is_default && node.is_founded() {
+            return format!("make city NAME={name}");
+        }
+        if is_default && (!node.is_dispatch() || name == DISPATCH) {
+            return format!("make {name}");
+        }
+        let command = self.command(node, &[]);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the options of a node's certificate, each with its file; none without TLS.

@@ -1,7 +1,6 @@
 //! The nodes that the launcher starts: the four of every cluster, and the cities that are founded.
 
 use gossip::NodeName;
-use shared::options::well_known_address;
 use shared::well_known::{DISPATCH, LOCATION};
 
 /// The nodes in the order of their start. The colours are those of the page.
@@ -9,9 +8,11 @@ pub(crate) const NODES: [Node; 4] = [
     Node { name: "gotham", program: "gotham", port: 4901, colour: 98 },
     Node { name: "metropolis", program: "metropolis", port: 4902, colour: 36 },
     Node { name: "capitol", program: "capitol", port: 4903, colour: 172 },
-    Node { name: DISPATCH, program: DISPATCH, port: 4900, colour: DISPATCH_COLOUR },
+    Node { name: DISPATCH, program: DISPATCH, port: DISPATCH_PORT, colour: DISPATCH_COLOUR },
 ];
 
+/// The default port of dispatch. The ports of all nodes move with it.
+pub(crate) const DISPATCH_PORT: u16 = 4900;
 /// The colour of the names of dispatches.
 const DISPATCH_COLOUR: u8 = 245;
 /// The colour of the names of founded cities.
@@ -24,7 +25,7 @@ pub(crate) struct Node {
     pub(crate) name: &'static str,
     /// The name of its binary.
     pub(crate) program: &'static str,
-    /// The port on which it listens.
+    /// The port on which it listens, if dispatch has its default one.
     pub(crate) port: u16,
     /// The colour of the name, from the 256 colours of a terminal.
     pub(crate) colour: u8,
@@ -34,7 +35,7 @@ impl Node {
     /// Returns a further dispatch: `number` is at least 2.
     pub(crate) fn dispatch(number: u16) -> &'static Self {
         let name = Box::leak(format!("{DISPATCH}-{number}").into_boxed_str());
-        let port = well_known_address(DISPATCH).port() + 1 - number;
+        let port = DISPATCH_PORT + 1 - number;
         Box::leak(Box::new(Self { name, program: DISPATCH, port, colour: DISPATCH_COLOUR }))
     }
 

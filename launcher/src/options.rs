@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::node::DISPATCH_PORT;
+
 /// Starts the four processes of the superhero cluster and stops them together
 #[derive(Parser)]
 #[command(name = "superhero-cluster", version, about)]
 pub(crate) struct Options {
-    /// Listening address of all nodes, on ports 4900 to 4903; a second cluster on this machine
-    /// needs another loopback address
+    /// Listening address of all nodes; a second cluster on this machine needs another loopback
+    /// address, or another port
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -19,7 +21,18 @@ pub(crate) struct Options {
     )]
     pub(crate) host: IpAddr,
 
-    /// Number of dispatches; further ones are dispatch-2 and so on, on the ports below 4900
+    /// Port of dispatch; the three cities listen on the next three, founded ones above, further
+    /// dispatches below
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = DISPATCH_PORT,
+        value_parser = clap::value_parser!(u16).range(1_024..=65_400),
+        env = "SUPERHERO_PORT"
+    )]
+    pub(crate) port: u16,
+
+    /// Number of dispatches; further ones are dispatch-2 and so on
     #[arg(
         long,
         value_name = "N",

@@ -13,11 +13,13 @@ use anyhow::Context as _;
 use shared::process::EXIT_UNUSABLE;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::SHUTDOWN_TIMEOUT;
 use crate::children::Children;
 use crate::layout::Layout;
 use crate::lines::{Terminal, print_error};
+use crate::listening::{Taken, accepts, is_taken};
 use crate::options::Options;
 use crate::socket::{Operation, Request, Socket};
 
@@ -40,6 +42,7 @@ pub(crate) async fn run(
         binaries: binaries.to_owned(),
         nodes: Layout::nodes(options.dispatches),
         host: options.host,
+        port: options.port,
         config,
         certificates: options.certs,
         socket: socket.as_ref().map(|socket| socket.path().to_owned()),
@@ -48,15 +51,36 @@ pub(crate) async fn run(
         print_error(error, SHUTDOWN_TIMEOUT);
         return Ok(ExitCode::from(EXIT_UNUSABLE));
     }
-    let (pages, nodes) = (layout.pages().join("   "), layout.nodes.clone());
+    for dispatch in layout.nodes.iter().filter(|node| node.is_dispatch()) {
+        let address = layout.address(dispatch);
+        // The other nodes run without a city, but without dispatch there is no page.
+        if is_taken(address).await {
+            let (name, taken) = (dispatch.name, Taken::at(address));
+            anyhow::bail!(
+                "{name} is not started: {taken}; --port 5900 (make run PORT=5900) starts a second \
+                 cluster next to it"
+            );
+        }
+    }
+    let mut pages = JoinSet::new();
+    for dispatch in layout.nodes.iter().filter(|node| node.is_dispatch()) {
+        let (address, page) = (layout.address(dispatch), layout.page(dispatch));
+        pages.spawn(async move {
+            accepts(address).await;
+            page
+        });
+    }
+    let nodes = layout.nodes.clone();
     let mut children = Children::new(layout, terminal.clone());
     for node in nodes {
         children.start(node)?;
     }
-    terminal.print(&format!("Page: {pages}   (Ctrl-C stops all nodes)"));
     let mut failed = false;
     loop {
         tokio::select! {
+            Some(Ok(page)) = pages.join_next() => {
+                terminal.print(&format!("Page: {page}   (Ctrl-C stops all nodes)"));
+            }
             Some((node, status)) = children.ended() => {
                 failed |= !status.success();
                 terminal.print(&children.report(node, status).await);

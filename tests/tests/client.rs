@@ -20,15 +20,15 @@ fn superhero(cluster: &Cluster, arguments: &[&str]) -> Finished {
     )
 }
 
-/// Runs a command that must succeed, and returns its output.
+/// Runs a command that must succeed, and returns its output. Next to a table, a sentence on standard
+/// error says what was done.
 #[track_caller]
 fn succeed(cluster: &Cluster, arguments: &[&str]) -> String {
     let finished = superhero(cluster, arguments);
-    assert_eq!(
-        (finished.code, finished.stderr.as_str()),
-        (Some(0), ""),
-        "{arguments:?}: {finished:?}"
-    );
+    assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+    let sentences = finished.stderr.lines();
+    assert!(sentences.clone().count() <= 1, "{arguments:?}: {finished:?}");
+    assert!(sentences.clone().all(|line| line.ends_with('.')), "{arguments:?}: {finished:?}");
     finished.stdout
 }
 
@@ -83,9 +83,12 @@ fn heroes_are_created_moved_and_terminated() {
     assert_eq!(json(&cluster, &["assign", &id, "home"])["location"], "home");
     assert_refused(&cluster, &["assign", &id, "riverdale"], "unknown_location");
 
-    assert_eq!(succeed(&cluster, &["terminate", "Silver Kestrel"]), "");
-    assert_refused(&cluster, &["terminate", &id], "terminated");
-    let unknown = superhero(&cluster, &["terminate", "Silver Kestrel"]);
+    assert_eq!(
+        succeed(&cluster, &["terminate", "silver kestrel", "--yes"]),
+        "Silver Kestrel was terminated.\n"
+    );
+    assert_refused(&cluster, &["terminate", &id, "--yes"], "terminated");
+    let unknown = superhero(&cluster, &["terminate", "Silver Kestrel", "--yes"]);
     assert!(unknown.code == Some(1) && unknown.stderr.contains("no hero has"), "{unknown:?}");
 
     wait_until("gotham has received all writes", HANG_TIMEOUT, || {
@@ -185,16 +188,19 @@ fn cities_are_bombed_and_forgotten() {
     heroes.created(cluster.api.create(2));
     cluster.wait_until_held(&heroes, &CITIES);
     let before = cluster.node("gotham").incarnation;
-    assert_eq!(rows(&cluster, &["bomb", "gotham"]), [["gotham".to_owned()]]);
+    assert_eq!(
+        succeed(&cluster, &["bomb", "gotham", "--yes"]),
+        "gotham lost its memory and has restarted.\n"
+    );
     wait_until("gotham is up in a new incarnation", HANG_TIMEOUT, || {
         let node = cluster.node("gotham");
         ensure(node.status == "up" && node.incarnation > before, || format!("{node:?}"))
     });
-    let bombed = json(&cluster, &["bomb"]);
+    let bombed = json(&cluster, &["bomb", "--random", "--yes"]);
     assert!(CITIES.iter().any(|city| bombed["city"] == *city), "{bombed}");
-    assert_refused(&cluster, &["bomb", "riverdale"], "unknown_city");
+    assert_refused(&cluster, &["bomb", "riverdale", "--yes"], "unknown_city");
     cluster.wait_until_held(&heroes, &CITIES);
-    assert_refused(&cluster, &["forget", "gotham"], "alive");
+    assert_refused(&cluster, &["forget", "gotham", "--yes"], "alive");
 }
 
 #[test]
@@ -269,18 +275,21 @@ fn faults_are_injected_listed_and_healed() {
     assert_refused(&cluster, &["fault", "cut", "gotham", "riverdale"], "unknown_node");
     assert_refused(&cluster, &["fault", "freeze", "dispatch"], "not_allowed");
 
-    assert_eq!(succeed(&cluster, &["heal", &skew[0]]), "");
+    assert_eq!(succeed(&cluster, &["heal", &skew[0]]), format!("Fault {} was healed.\n", skew[0]));
     assert_refused(&cluster, &["heal", &skew[0]], "healed");
     assert_refused(&cluster, &["heal", "nonsense"], "unknown_fault");
-    assert_eq!(succeed(&cluster, &["heal"]), "");
+    assert_eq!(succeed(&cluster, &["heal", "all"]), "All faults were healed.\n");
     assert_eq!(rows(&cluster, &["faults"]), Vec::<Vec<String>>::new());
 }
 
 #[test]
 fn gossip_is_paused_stepped_and_resumed() {
     let cluster = Cluster::start(Options::default());
-    assert_eq!(rows(&cluster, &["speed", "300"]), [["no", "300"].map(str::to_owned)]);
-    assert_eq!(rows(&cluster, &["pause"])[0][0], "yes");
+    assert_eq!(
+        succeed(&cluster, &["speed", "300%"]),
+        "Gossip runs at 300 % of its configured rate.\n"
+    );
+    assert_eq!(succeed(&cluster, &["pause"]), "Gossip is paused.\n");
     let id = rows(&cluster, &["create", "Courier"])[0][0].clone();
     let moved = rows(&cluster, &["step", "dispatch", "gotham"]);
     assert_eq!(moved[0][..4], ["dispatch", "gotham", "yes", "1"].map(str::to_owned));
@@ -302,16 +311,16 @@ fn gossip_is_paused_stepped_and_resumed() {
         "{lost:?}"
     );
     succeed(&cluster, &["heal"]);
-    assert_eq!(rows(&cluster, &["resume"]), [["no", "100"].map(str::to_owned)]);
+    assert_eq!(succeed(&cluster, &["resume"]), "Gossip runs at 100 % of its configured rate.\n");
     succeed(&cluster, &["verdict", "--wait-converged", "10s"]);
 }
 
 #[test]
 fn cities_are_stopped_and_killed() {
     let mut cluster = Cluster::start(Options::default());
-    assert_eq!(succeed(&cluster, &["stop", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["stop", "Gotham", "--yes"]), "gotham has stopped.\n");
     assert_eq!(cluster.process("gotham").exit_code(HANG_TIMEOUT), Some(0));
-    assert_eq!(succeed(&cluster, &["kill", "capitol"]), "capitol\n");
+    assert_eq!(succeed(&cluster, &["kill", "capitol", "--yes"]), "capitol was killed.\n");
     assert_eq!(
         cluster.process("capitol").exit_code(HANG_TIMEOUT),
         Some(137),
@@ -320,7 +329,7 @@ fn cities_are_stopped_and_killed() {
     assert_refused(&cluster, &["rebuild", "metropolis"], "alive");
     assert_refused(&cluster, &["rebuild", "gotham"], "not_ours");
     cluster.wait_status("gotham", "down", HANG_TIMEOUT);
-    assert_eq!(succeed(&cluster, &["forget", "gotham"]), "gotham\n");
+    assert_eq!(succeed(&cluster, &["forget", "gotham", "--yes"]), "gotham was forgotten.\n");
 }
 
 #[test]
@@ -336,30 +345,30 @@ fn watch_prints_changes_as_they_happen() {
             .collect();
         Process::start("superhero", &arguments, &[("TZ", "UTC")], directory.path().join(log))
     };
-    let (lines, mut frames) = (start(&[], "lines"), start(&["--json"], "frames"));
+    let (lines, mut changes) = (start(&[], "lines"), start(&["--json"], "changes"));
     let wait_for = |process: &Process, what: &str| {
         wait_until(what, HANG_TIMEOUT, || {
             let log = process.log();
             ensure(log.contains(what), || log)
         });
     };
-    wait_for(&lines, "gossip is running, rate 100 %");
+    wait_for(&lines, "Gossip runs at 100 % of its configured rate.");
     succeed(&cluster, &["create", "Nightjar"]);
     wait_for(&lines, "Z  created: Nightjar");
     let fault = rows(&cluster, &["fault", "cut", "gotham", "all"])[0][0].clone();
-    wait_for(&lines, &format!("fault {fault}: cut gotham <-> *"));
+    wait_for(&lines, &format!("Fault {fault}: cut gotham <-> all, heals in "));
     succeed(&cluster, &["heal"]);
-    wait_for(&lines, &format!("fault {fault} is healed"));
-    wait_for(&frames, "Nightjar");
-    frames.signal(Signal::SIGINT);
-    assert_eq!(frames.exit_code(HANG_TIMEOUT), None, "SIGINT must end the process");
-    // The last line may be an incomplete frame.
-    let complete = frames.log();
-    let complete = &complete[..complete.rfind('\n').expect("at least one frame")];
+    wait_for(&lines, &format!("Fault {fault} is healed."));
+    wait_for(&changes, "Nightjar");
+    changes.signal(Signal::SIGINT);
+    assert_eq!(changes.exit_code(HANG_TIMEOUT), None, "SIGINT must end the process");
+    // The last line may be incomplete.
+    let complete = changes.log();
+    let complete = &complete[..complete.rfind('\n').expect("at least one change")];
     for line in complete.lines() {
-        let frame: Value =
+        let change: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-        assert!(frame["t"] == "data" || frame["t"] == "k", "{line}");
+        assert!(change["change"].is_string() && change["t"].is_null(), "{line}");
     }
     cluster.kill9("dispatch");
     wait_for(&lines, "; reconnecting");
@@ -401,6 +410,8 @@ fn invalid_command_lines_exit_with_2_and_a_reason() {
         (&["create", "--count", "0"], "--count"),
         (&["create", "--count", "10001"], "--count"),
         (&["assign", "Ada"], "<PLACE>"),
+        (&["bomb"], "--random"),
+        (&["bomb", "gotham"], "--yes"),
         (&["step", "gotham"], "<TO>"),
         (&["speed", "9"], "10..=1000"),
         (&["verdict", "--wait-converged", "soon"], "--wait-converged"),
@@ -446,7 +457,7 @@ fn unreachable_dispatch_exits_with_3_and_is_named() {
         &["watch"],
         &["play", "only-copy"],
         &["heal"],
-        &["terminate", "Ada"],
+        &["terminate", "Ada", "--yes"],
     ] {
         let finished = run("superhero", &[&["--url", &url], arguments].concat(), &[], HANG_TIMEOUT);
         assert_eq!(
@@ -473,7 +484,7 @@ fn help_completions_and_version_need_no_cluster() {
         let script = run("superhero", &["completions", shell], &[], HANG_TIMEOUT);
         assert!(
             script.code == Some(0)
-                && script.stdout.contains("wait-converged")
+                && script.stdout.contains("SUPERHERO_COMPLETE")
                 && script.stderr.is_empty(),
             "{shell}: {script:?}"
         );

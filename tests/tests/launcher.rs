@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use cluster_tests::{
-    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, NODES, Options, Signal, Stopwatch,
-    command, ensure, own_address, processes_at, run, wait_until,
+    Api, CITIES, Cluster, HANG_TIMEOUT, Heroes, Launched, NODES, Options, Process, Signal,
+    Stopwatch, command, ensure, own_address, processes_at, run, wait_until,
 };
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -359,9 +359,9 @@ fn manually_started_city_is_left_alone() {
     launched.cluster.restart("gotham");
     let by_hand = launched.processes();
     let refusal = format!(
-        "another process listens on its port, {}: kill {} stops it",
-        launched.cluster.address("gotham"),
-        by_hand["gotham"]
+        "process {0} (gotham) listens on its port, {1}: kill {0} stops it",
+        by_hand["gotham"],
+        launched.cluster.address("gotham")
     );
     assert_eq!(launched.send_request(b"start gotham\n"), format!("refused: {refusal}\n"));
     launched.wait_log("the refusal is logged", |log| {
@@ -385,11 +385,12 @@ fn occupied_port_is_reported_and_the_others_run() {
         let _listener = TcpListener::bind((address, 4901)).expect("a free address");
         let launched = Launched::start_at(address);
         let line = format!(
-            "gotham exited (exit status: 1): another process listens on its port, {address}:4901: \
-             kill {} stops it\n",
+            ") listens on its port, {address}:4901: kill {} stops it\n",
             std::process::id()
         );
-        launched.wait_log("the launcher reports the occupied port", |log| log.contains(&line));
+        launched.wait_log("the launcher reports the occupied port", |log| {
+            log.contains("gotham exited (exit status: 1): process ") && log.contains(&line)
+        });
         launched
     };
     launched.cluster.wait_ready(&["metropolis", "capitol", "dispatch"]);
@@ -399,13 +400,71 @@ fn occupied_port_is_reported_and_the_others_run() {
 }
 
 #[test]
+fn occupied_port_of_dispatch_is_named_and_nothing_is_started() {
+    let address = own_address();
+    let _listener = TcpListener::bind((address, 4900)).expect("a free address");
+    let host = format!("--host={address}");
+    let finished = run("superhero-cluster", &[&host], &[], HANG_TIMEOUT);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+    let (id, port) = (std::process::id(), "listens on its port, ");
+    assert!(
+        finished.stderr.starts_with(&format!("error: dispatch is not started: process {id} ("))
+            && finished.stderr.contains(&format!("{port}{address}:4900: kill {id} stops it"))
+            && finished.stderr.contains("--port"),
+        "{finished:?}"
+    );
+    assert!(processes_at(address).is_empty(), "{:?}", processes_at(address));
+}
+
+#[test]
+fn second_cluster_runs_at_another_port() {
+    let first = Launched::start();
+    let address = first.cluster.address("dispatch").ip();
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
+    let arguments = [format!("--host={address}"), "--port=5900".to_owned()];
+    let mut second =
+        Process::start("superhero-cluster", &arguments, &[], directory.path().join("launcher.log"));
+    let page = format!("\nPage: http://{address}:5900   (Ctrl-C stops all nodes)\n");
+    wait_until("the page's address is printed", HANG_TIMEOUT, || {
+        ensure(second.log().contains(&page), || second.log())
+    });
+    let api = Api::new((address, 5900).into());
+    wait_until("the second cluster has converged", HANG_TIMEOUT, || {
+        let reply = api.get("/api/v1/verdict");
+        ensure(reply.status == 200 && reply.json()["converged"] == true, || reply.body.clone())
+    });
+    let addresses = |api: &Api| {
+        let nodes = api.get("/api/v1/cluster").json()["nodes"].clone();
+        let nodes = nodes.as_array().expect("a list").iter().map(|node| node["address"].clone());
+        nodes.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        addresses(&api),
+        [5901, 5902, 5903]
+            .map(|port| json!(format!("{address}:{port}")))
+            .into_iter()
+            .chain([json!(null)])
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(addresses(&first.cluster.api)[0], json!(format!("{address}:4901")));
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.exit_code(STOP_TIMEOUT), Some(0), "{}", second.log());
+}
+
+#[test]
 fn launcher_exits_with_the_last_node() {
     let mut launched = Launched::start();
+    // `make gotham` has the default address, which is not that of this cluster.
+    let addresses = NODES.map(|node| (node, launched.cluster.address(node)));
+    let by_hand = |node: &str| {
+        let (_, address) = addresses.iter().find(|(name, _)| *name == node).expect("a node");
+        format!("--listen={address} --peer=")
+    };
     for city in CITIES {
         launched.kill9(city);
     }
     launched.wait_log("the launcher reports how to restart the city", |log| {
-        log.contains("rebuild it on the page, or with make capitol in another terminal\n")
+        log.contains("rebuild it on the page, or with ") && log.contains(&by_hand("capitol"))
     });
     for city in CITIES {
         launched.cluster.wait_status(city, "down", HANG_TIMEOUT);
@@ -415,11 +474,11 @@ fn launcher_exits_with_the_last_node() {
 
     launched.kill9("dispatch");
     launched.wait_log("the launcher reports how to restart dispatch", |log| {
-        log.contains("; its page is down; restart it with make dispatch in another terminal\n")
+        log.contains("; its page is down; restart it with ") && log.contains(&by_hand("dispatch"))
     });
     launched.kill9("gotham");
     launched.wait_log("the launcher reports the manual command", |log| {
-        log.contains("; restart it with make gotham in another terminal\n")
+        log.contains("; restart it with ") && log.contains(&by_hand("gotham"))
     });
     launched.kill9("metropolis");
     assert!(!launched.launcher.has_ended());

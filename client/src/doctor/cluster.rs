@@ -1,15 +1,19 @@
 //! Checks of the running cluster: the state that dispatch reports, compared with probes of the
 //! nodes' own addresses.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use api_types::{Cluster, NODES, Node};
+use jiff::Timestamp;
+
+use api_types::{Cluster, Event, NODES, Node};
 use scenario::span;
 use superhero::{Api, Error};
 
 use super::configuration::Known;
 use super::finding::Finding;
 use super::port::{self, Found};
+use crate::output::at;
 
 /// The default of the nodes' option `max-drift`.
 const DRIFT: Duration = Duration::from_secs(2);
@@ -17,6 +21,9 @@ const DRIFT: Duration = Duration::from_secs(2);
 const DISAGREEMENT: Duration = Duration::from_secs(30);
 /// The number of recent alarms that are reported.
 const ALARMS_MAX: usize = 3;
+/// The age up to which an alarm counts as current while the nodes disagree. Dispatch repeats an
+/// alarm about refused rounds every 10 s.
+const ALARM_LASTS: Duration = Duration::from_secs(30);
 
 /// Checks dispatch, and the other nodes as far as dispatch reports them.
 pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
@@ -30,12 +37,12 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
                     .value
                     .nodes
                     .iter()
-                    .map(|node| reach(node, address(api, known, &node.name).as_deref())),
+                    .map(|node| reach(node, address_of(api, known, node).as_deref())),
             );
             findings.extend(clocks(&cluster.value, known));
             findings.extend(crashes(&cluster.value));
             // Dispatch may stop between two requests. The findings so far are kept.
-            if let Err(error) = state(api, findings) {
+            if let Err(error) = state(api, known, &cluster.value, findings) {
                 let remedy = "check the log of dispatch";
                 findings.push(Finding::fail("dispatch", error.to_string(), remedy));
             }
@@ -48,6 +55,22 @@ pub(super) fn examine(api: &Api, known: &Known, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Returns the address of a node that dispatch reports: the configured one, or that at which
+/// dispatch reaches it, if both are on this machine. Other machines may have other names here.
+fn address_of(api: &Api, known: &Known, node: &Node) -> Option<String> {
+    let is_here = |address: &String| {
+        let ip = address.parse::<SocketAddr>().map(|address| address.ip());
+        ip.is_ok_and(|ip| ip.is_loopback())
+    };
+    let api_is_here = is_here(&api.address()) || api.authority().starts_with("localhost:");
+    let reported = node.address.clone().filter(|address| api_is_here && is_here(address));
+    known
+        .address(&node.name)
+        .map(str::to_owned)
+        .or(reported)
+        .or_else(|| address(api, known, &node.name))
 }
 
 /// Returns the address of a node: the configured one, or the default one on this machine if
@@ -63,18 +86,28 @@ fn address(api: &Api, known: &Known, node: &str) -> Option<String> {
         .authority()
         .strip_suffix(":4900")
         .filter(|host| *host == "localhost" || host.starts_with("127.") || *host == "[::1]")?;
-    let port = match node {
-        "gotham" => 4901,
-        "metropolis" => 4902,
-        "capitol" => 4903,
-        _ => return None,
-    };
-    Some(format!("{host}:{port}"))
+    Some(format!("{host}:{}", default_port(node)?))
+}
+
+/// Returns the default port of a city; `None` for other nodes.
+fn default_port(city: &str) -> Option<u16> {
+    match city {
+        "gotham" => Some(4901),
+        "metropolis" => Some(4902),
+        "capitol" => Some(4903),
+        _ => None,
+    }
 }
 
 /// Returns the finding for a dispatch that gives no usable response.
 fn no_dispatch(api: &Api, found: &Found, error: &Error) -> Finding {
     let url = api.url();
+    if matches!(error, Error::Untrusted { .. }) {
+        let remedy = "set --ca to the CA certificate that signed the nodes' certificates (make \
+                      certs writes it to my-certs/ca.pem), and use a host name of the certificate \
+                      in --url";
+        return Finding::fail("dispatch", error.to_string(), remedy);
+    }
     let (what, remedy) = match found {
         Found::Refused => (
             format!("no process listens at {url}"),
@@ -145,7 +178,7 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
     if let (Some(Found::Other(response)), false) = (&found, node.status == "up") {
         return other_process(name, at, response);
     }
-    let start = format!("run superhero rebuild {name}, or make {name}");
+    let start = start(node, address);
     match (node.status.as_str(), found) {
         // First, since a frozen node is unreachable, too.
         (_, _) if node.frozen => Finding::warn(
@@ -173,6 +206,10 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
             format!("does not respond at {at}"),
             "resume the process if it is stopped (SIGCONT), or check its machine",
         ),
+        // Dispatch takes a moment to notice that the process has ended.
+        ("unreachable", Some(Found::Refused)) => {
+            Finding::fail(name, format!("no process listens at {at}"), start)
+        }
         ("unreachable", _) => Finding::fail(
             name,
             "unreachable from dispatch",
@@ -185,6 +222,22 @@ fn reach(node: &Node, address: Option<&str>) -> Finding {
         ),
         (_, _) => Finding::fail(name, "down: its process is not running", start),
     }
+}
+
+/// Returns the remedy for a node whose process is not running.
+fn start(node: &Node, address: Option<&str>) -> String {
+    let name = &node.name;
+    let default = default_port(name);
+    let is_default =
+        |address: &str| default.is_some_and(|port| address.ends_with(&format!(":{port}")));
+    // `make` starts cities at their default ports, and founded ones at any.
+    let by_hand = match default {
+        Some(_) if address.is_none_or(is_default) => format!("run make {name}"),
+        None if node.role == "city" => format!("run make city NAME={name}"),
+        Some(_) | None => "start its process".to_owned(),
+    };
+    // Dispatch does not report whether it has a launcher, without which it refuses to rebuild.
+    format!("{by_hand}, or superhero rebuild {name} if make run started the cluster")
 }
 
 /// Returns the finding for a node whose address another program uses.
@@ -223,12 +276,15 @@ fn without_dispatch(node: &str, address: &str) -> Finding {
     }
 }
 
+/// Returns the `max-drift` of dispatch: the configured one, or the default.
+fn drift_max(known: &Known) -> Duration {
+    let configured = known.text("dispatch", "max-drift");
+    configured.and_then(|text| span::duration(text).ok()).unwrap_or(DRIFT)
+}
+
 /// Checks that no clock is off by more than `max-drift`, or close to it.
 fn clocks(cluster: &Cluster, known: &Known) -> Vec<Finding> {
-    let drift = known
-        .text("dispatch", "max-drift")
-        .and_then(|text| span::duration(text).ok())
-        .unwrap_or(DRIFT);
+    let drift = drift_max(known);
     let limit = span::written(drift);
     let remedy = "synchronize that machine's clock (NTP)";
     let mut findings = Vec::new();
@@ -275,7 +331,12 @@ fn crashes(cluster: &Cluster) -> Vec<Finding> {
 }
 
 /// Checks faults, gossip, agreement, lost writes and alarms.
-fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
+fn state(
+    api: &Api,
+    known: &Known,
+    cluster: &Cluster,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Error> {
     let faults = api.faults()?.value.faults;
     let gossip = api.gossip()?.value;
     let verdict = api.verdict()?.value;
@@ -308,7 +369,8 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
         ),
     });
     let since = verdict.oldest_difference_ms.map(Duration::from_millis).unwrap_or_default();
-    findings.push(if verdict.converged {
+    let converged = verdict.converged;
+    findings.push(if converged {
         Finding::ok("agreement", verdict.sentence)
     } else if since > DISAGREEMENT && !is_disturbed {
         let found = format!(
@@ -334,14 +396,51 @@ fn state(api: &Api, findings: &mut Vec<Finding>) -> Result<(), Error> {
         lost => Finding::warn(
             "lost writes",
             format!("{lost} since dispatch started"),
-            format!("see {}/api/v1/lost for a list", api.url()),
+            "run superhero lost for a list",
         ),
     });
-    let events = api.events(0).items()?;
-    let alarms: Vec<_> =
-        events.iter().rev().filter(|event| event.kind == "alarm").take(ALARMS_MAX).collect();
-    findings.extend(alarms.into_iter().rev().map(|alarm| {
-        Finding::warn("alarms", &alarm.text, "run superhero events for its time and node")
-    }));
+    let mut events = api.events(0).items()?;
+    events.retain(|event| event.kind == "alarm");
+    findings.extend(alarms(&events, cluster, drift_max(known), converged));
     Ok(())
+}
+
+/// Checks the alarms, oldest first. Dispatch logs when a cause begins, and not when it ends.
+fn alarms(alarms: &[Event], cluster: &Cluster, drift: Duration, converged: bool) -> Vec<Finding> {
+    let Some(last) = alarms.last() else { return vec![Finding::ok("alarms", "none")] };
+    let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    let is_recent = |alarm: &Event| {
+        !converged && Duration::from_millis(now_ms.saturating_sub(alarm.at_ms)) < ALARM_LASTS
+    };
+    let current = alarms
+        .iter()
+        .rev()
+        .filter(|alarm| is_conspicuous(&alarm.node, cluster, drift) || is_recent(alarm));
+    let mut current: Vec<_> = current.take(ALARMS_MAX).collect();
+    if current.is_empty() {
+        let found = format!("none now; the last one was at {}: {}", at(last.at_ms), last.text);
+        return vec![Finding::ok("alarms", found)];
+    }
+    current.reverse();
+    let warning = |alarm: &Event| {
+        Finding::warn("alarms", &alarm.text, "run superhero events for its time and node")
+    };
+    current.into_iter().map(warning).collect()
+}
+
+/// Returns whether the clock of a node is off by more than `drift`, or writes of the node or of
+/// others at the node are refused.
+fn is_conspicuous(name: &str, cluster: &Cluster, drift: Duration) -> bool {
+    // The offsets are relative to the clock of dispatch.
+    let is_off = |node: &Node| {
+        (node.name == name || name == "dispatch")
+            && node
+                .clock_ahead_ms
+                .is_some_and(|ms| Duration::from_millis(ms.unsigned_abs()) > drift)
+    };
+    let refuses = |node: &Node| {
+        node.refuses.iter().any(|refused| refused == name)
+            || (node.name == name && !node.refuses.is_empty())
+    };
+    cluster.nodes.iter().any(|node| is_off(node) || refuses(node))
 }

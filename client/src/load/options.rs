@@ -24,12 +24,13 @@ pub(crate) struct LoadOptions {
     /// Rate of writes, kept even if responses are late; 0/s for none
     #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = rate)]
     pub(super) writes: u32,
-    /// Duration of the load, in seconds
+    /// Duration of the load: 30s or 2m; `--seconds 30` is the same
     #[arg(
-        long,
-        value_name = "N",
-        default_value = "30",
-        value_parser = clap::value_parser!(u64).range(1..=86_400)
+        long = "for",
+        alias = "seconds",
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = whole_seconds
     )]
     pub(super) seconds: u64,
     /// Kinds of writes and their weights: assign, create, delete (only heroes of this load)
@@ -52,6 +53,16 @@ pub(crate) struct LoadOptions {
     /// Keep the created heroes instead of deleting them at the end
     #[arg(long)]
     pub(super) keep: bool,
+}
+
+/// Parses a duration of at least a second, and in whole seconds. A bare number is in seconds.
+fn whole_seconds(text: &str) -> Result<u64, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let span = if is_number { span::duration(&format!("{text}s")) } else { span::duration(text) }?;
+    if span.is_zero() || span.subsec_nanos() != 0 {
+        return Err("must be whole seconds, at least 1s".to_owned());
+    }
+    Ok(span.as_secs())
 }
 
 /// Parses a duration that is not zero.

@@ -7,6 +7,9 @@ use clap::{Args, Subcommand};
 use api_types::ALL;
 use scenario::{Fault, FaultKind, span};
 
+use super::value;
+use crate::complete;
+
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum FaultCommand {
     /// Drop all gossip between two nodes; commands and observation still pass
@@ -16,14 +19,14 @@ pub(crate) enum FaultCommand {
     },
     /// Delay all gossip between two nodes
     Delay {
-        #[command(flatten)]
-        link: Link,
         /// Delay, for example 300ms
         #[arg(long, value_name = "DURATION", value_parser = span::duration)]
         by: Duration,
         /// Maximum deviation from the delay, in either direction
         #[arg(long, value_name = "DURATION", default_value = "0", value_parser = span::duration)]
         jitter: Duration,
+        #[command(flatten)]
+        link: Link,
     },
     /// Drop a percentage of the gossip frames between two nodes
     Loss(Part),
@@ -33,15 +36,16 @@ pub(crate) enum FaultCommand {
     Reorder(Part),
     /// Limit the bandwidth of gossip between two nodes
     Throttle {
-        #[command(flatten)]
-        link: Link,
         /// Maximum bandwidth, in bytes per second
         #[arg(long, value_name = "N")]
         bytes_per_s: u64,
+        #[command(flatten)]
+        link: Link,
     },
     /// Freeze a city's process
     Freeze {
         /// Name of the city
+        #[arg(value_parser = value::node, add = complete::cities())]
         city: String,
         #[command(flatten)]
         lasts: Lasts,
@@ -49,6 +53,7 @@ pub(crate) enum FaultCommand {
     /// Skew a node's clock
     Skew {
         /// Name of the node
+        #[arg(value_parser = value::node, add = complete::nodes())]
         node: String,
         /// Offset of the clock: ahead (3s) or behind (-3s)
         #[arg(
@@ -66,19 +71,21 @@ pub(crate) enum FaultCommand {
 /// The arguments of a fault that affects a percentage of the frames.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Part {
+    /// Percentage of the frames, such as 5, 5% or 0.5
+    #[arg(long, value_name = "N", value_parser = value::percent)]
+    percent: f64,
     #[command(flatten)]
     link: Link,
-    /// Percentage of the frames, such as 5 or 0.5
-    #[arg(long, value_name = "N")]
-    percent: f64,
 }
 
 /// The arguments of a fault between nodes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Link {
     /// Node at one end
+    #[arg(value_parser = value::node, add = complete::nodes())]
     from: String,
     /// Node at the other end, or `all` for every other node
+    #[arg(value_parser = value::node, add = complete::ends())]
     to: String,
     /// Affect only frames from FROM to TO
     #[arg(long)]

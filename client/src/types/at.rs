@@ -19,7 +19,7 @@ pub(super) fn node(dispatch: &Api, at: Option<&str>) -> Result<Api, Failure> {
         return Ok(dispatch.at(at)?);
     }
     let nodes = dispatch.cluster().map_err(unresolved)?.value.nodes;
-    let Some(node) = nodes.iter().find(|node| node.name == at) else {
+    let Some(node) = nodes.iter().find(|node| node.name.eq_ignore_ascii_case(at)) else {
         let known: Vec<&str> =
             nodes.iter().take(NODES_SHOWN).map(|node| node.name.as_str()).collect();
         let known = clean(&known.join(", "));

@@ -19,7 +19,13 @@ pub(super) fn run(node: &Api, print: Printer, command: CounterCommand) -> Result
             all.counters.iter().map(row).collect()
         }),
         CounterCommand::Show { name } => print.one(&node.counter(&name)?, &COUNTER, row),
-        CounterCommand::Add { name, amount } => print.one(&node.add(&name, amount)?, &COUNTER, row),
+        CounterCommand::Add { name, amount } => {
+            let counter = node.add(&name, amount)?;
+            print.one(&counter, &COUNTER, row)?;
+            let total = counter.value.total;
+            print.remark(&format!("{amount} was added to {name}; its total here is {total}."));
+            Ok(())
+        }
     }
 }
 

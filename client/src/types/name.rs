@@ -17,9 +17,15 @@ pub(super) fn run(node: &Api, print: Printer, command: NameCommand) -> Result<()
         }
         NameCommand::Show { name } => print.one(&node.name(&name)?, &NAME, row),
         NameCommand::Register { name, value: text } => {
-            print.one(&node.register(&name, value(&text))?, &NAME, row)
+            let held = node.register(&name, value(&text))?;
+            print.one(&held, &NAME, row)?;
+            print.remark(&format!("{} holds {name}.", held.value.owner));
+            Ok(())
         }
-        NameCommand::Release { name } => Ok(node.release(&name)?),
+        NameCommand::Release { name } => {
+            node.release(&name)?;
+            print.sentence(&format!("{name} was released."))
+        }
     }
 }
 

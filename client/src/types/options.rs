@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 
 use scenario::span;
 
+use crate::complete;
+use crate::options::value;
+
 /// The replicated types and the services.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TypeCommand {
@@ -30,7 +33,7 @@ pub(crate) enum TypeCommand {
     #[command(after_help = "Example: superhero members --at gotham")]
     Members {
         /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
-        #[arg(long, value_name = "NODE|URL")]
+        #[arg(long, value_name = "NODE|URL", add = complete::nodes())]
         at: Option<String>,
     },
     /// Call a handler at a node. Cities have prime, hash and tile
@@ -52,7 +55,7 @@ pub(crate) enum TypeCommand {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Call {
     /// Node that sends the call: its name, such as gotham, or its URL [default: dispatch, at --url]
-    #[arg(long, value_name = "NODE|URL")]
+    #[arg(long, value_name = "NODE|URL", add = complete::nodes())]
     pub(super) at: Option<String>,
     /// Name of the handler
     pub(super) handler: String,
@@ -60,7 +63,7 @@ pub(crate) struct Call {
     #[arg(value_name = "JSON", default_value = "null", allow_negative_numbers = true)]
     pub(super) args: String,
     /// Node that executes it: its name, `any`, `least_loaded`, or `owner:KEY`
-    #[arg(long, value_name = "NODE", default_value = "any")]
+    #[arg(long, value_name = "NODE", default_value = "any", value_parser = value::target, add = complete::nodes())]
     pub(super) to: String,
     /// Time limit, at most 60s [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = span::duration)]
@@ -71,7 +74,7 @@ pub(crate) struct Call {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Map {
     /// Node that sends the calls: its name, such as gotham, or its URL [default: dispatch, at --url]
-    #[arg(long, value_name = "NODE|URL")]
+    #[arg(long, value_name = "NODE|URL", add = complete::nodes())]
     pub(super) at: Option<String>,
     /// Name of the handler
     pub(super) handler: String,
@@ -93,7 +96,7 @@ pub(crate) struct Map {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Limit {
     /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
-    #[arg(long, value_name = "NODE|URL")]
+    #[arg(long, value_name = "NODE|URL", add = complete::nodes())]
     pub(super) at: Option<String>,
     /// Name of the limit
     pub(super) name: String,
@@ -160,7 +163,7 @@ pub(crate) enum TrackedCommand {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Owner {
     /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
-    #[arg(long, value_name = "NODE|URL")]
+    #[arg(long, value_name = "NODE|URL", add = complete::nodes())]
     pub(super) at: Option<String>,
     /// Key
     pub(super) key: String,
@@ -170,7 +173,7 @@ pub(crate) struct Owner {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AtNode<C: Subcommand> {
     /// Node to ask: its name, such as gotham, or its URL [default: dispatch, at --url]
-    #[arg(long, global = true, value_name = "NODE|URL")]
+    #[arg(long, global = true, value_name = "NODE|URL", add = complete::nodes())]
     pub(super) at: Option<String>,
 
     #[command(subcommand)]
@@ -357,7 +360,7 @@ pub(crate) enum TopicCommand {
         #[arg(value_name = "JSON", allow_negative_numbers = true)]
         message: String,
         /// The only node that receives the message
-        #[arg(long, value_name = "NODE")]
+        #[arg(long, value_name = "NODE", value_parser = value::node, add = complete::nodes())]
         to: Option<String>,
     },
     /// Print the messages of a topic as they arrive, until Ctrl-C

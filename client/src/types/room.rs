@@ -36,7 +36,10 @@ pub(super) fn run(node: &Api, print: Printer, command: RoomCommand) -> Result<()
             })
         }
         RoomCommand::Say { room, text, sender, reply_to } => {
-            print.one(&node.say(&room, &SendRequest { sender, text, reply_to })?, &MESSAGE, row)
+            let message = node.say(&room, &SendRequest { sender, text, reply_to })?;
+            print.one(&message, &MESSAGE, row)?;
+            print.remark(&format!("The message was sent to {room}."));
+            Ok(())
         }
         RoomCommand::Watch { room } => watch(node, print, &room),
     }

@@ -115,9 +115,14 @@ pub(super) fn cache(node: &Api, print: Printer, command: CacheCommand) -> Result
     let entry = match command {
         CacheCommand::Get { key } => node.cached(&key)?,
         CacheCommand::Put { key, value: text, ttl } => {
-            node.cache(&key, value(&text), ttl.map(millis))?
+            let entry = node.cache(&key, value(&text), ttl.map(millis))?;
+            print.remark(&format!("{key} is in the cache, at {}.", entry.value.owner));
+            entry
         }
-        CacheCommand::Delete { key } => return Ok(node.uncache(&key)?),
+        CacheCommand::Delete { key } => {
+            node.uncache(&key)?;
+            return print.sentence(&format!("{key} was deleted from the cache."));
+        }
     };
     print.one(&entry, &["KEY", "VALUE", "OWNER"], row)
 }
@@ -125,7 +130,10 @@ pub(super) fn cache(node: &Api, print: Printer, command: CacheCommand) -> Result
 /// Counts events, and prints the most frequent ones.
 pub(super) fn tracked(node: &Api, print: Printer, command: TrackedCommand) -> Result<(), Failure> {
     match command {
-        TrackedCommand::Add { stream, event } => Ok(node.track(&stream, &event)?),
+        TrackedCommand::Add { stream, event } => {
+            node.track(&stream, &event)?;
+            print.sentence(&format!("{stream}: {event} was sent to be counted."))
+        }
         TrackedCommand::Top { stream, count } => {
             let top = node.top(&stream, count)?;
             let (answered, of) = (top.value.answered, top.value.of);

@@ -21,11 +21,17 @@ pub(super) fn run(node: &Api, print: Printer, command: SetCommand) -> Result<(),
             print.all(&added, &["SET", "ELEMENT"], |added| {
                 vec![added.name.clone(), added.element.clone()]
             })?;
+            if !added.is_empty() {
+                let added: Vec<_> = added.iter().map(|added| &*added.value.element).collect();
+                print.remark(&format!("Added to {name}: {}.", added.join(", ")));
+            }
             error.map_or(Ok(()), |error| Err(error.into()))
         }
         SetCommand::Remove(Elements { name, elements }) => {
             let (removed, error) = each(&elements, |element| node.remove(&name, element));
-            let Some(error) = error else { return Ok(()) };
+            let Some(error) = error else {
+                return print.sentence(&format!("Removed from {name}: {}.", elements.join(", ")));
+            };
             if !removed.is_empty() {
                 note(&format!(
                     "removed before the error: {}",

@@ -28,19 +28,26 @@ pub(super) fn run(node: &Api, print: Printer, command: TableCommand) -> Result<(
         }
         TableCommand::Get { table, key } => print.one(&node.entry(&table, &key)?, &ENTRY, entry),
         TableCommand::Put { table, entries } => match entries.as_slice() {
-            [key, text] => print.one(&node.put(&table, key, value(text))?, &ENTRY, |entry| {
-                row(&entry.key, &entry.value, entry.stamp.as_ref())
-            }),
+            [key, text] => {
+                print.one(&node.put(&table, key, value(text))?, &ENTRY, |entry| {
+                    row(&entry.key, &entry.value, entry.stamp.as_ref())
+                })?;
+                print.remark(&format!("{key} was set in {table}."));
+                Ok(())
+            }
             entries => {
                 let batch = BatchRequest { put: Puts(puts(entries)?), delete: Vec::new() };
-                done(print, &node.batch(&table, &batch)?)
+                done(print, &table, &node.batch(&table, &batch)?)
             }
         },
         TableCommand::Delete { table, keys } => match keys.as_slice() {
-            [key] => Ok(node.delete_key(&table, key)?),
+            [key] => {
+                node.delete_key(&table, key)?;
+                print.sentence(&format!("{key} was deleted from {table}."))
+            }
             keys => {
                 let batch = BatchRequest { put: Puts::default(), delete: keys.to_vec() };
-                done(print, &node.batch(&table, &batch)?)
+                done(print, &table, &node.batch(&table, &batch)?)
             }
         },
     }
@@ -63,9 +70,11 @@ fn puts(entries: &[String]) -> Result<BTreeMap<String, Value>, Failure> {
     Ok(puts)
 }
 
-fn done(print: Printer, done: &Answer<BatchDone>) -> Result<(), Failure> {
-    print
-        .one(done, &["PUT", "DELETED"], |done| vec![done.put.to_string(), done.deleted.to_string()])
+fn done(print: Printer, table: &str, done: &Answer<BatchDone>) -> Result<(), Failure> {
+    let BatchDone { put, deleted } = done.value;
+    print.one(done, &["PUT", "DELETED"], |_| vec![put.to_string(), deleted.to_string()])?;
+    print.remark(&format!("{put} keys were set in {table}, and {deleted} deleted."));
+    Ok(())
 }
 
 fn row(key: &str, value: &Value, stamp: Option<&Stamp>) -> Vec<String> {

@@ -14,7 +14,10 @@ pub(super) fn run(node: &Api, print: Printer, command: TopicCommand) -> Result<(
     match command {
         TopicCommand::Publish { topic, message, to } => {
             let sent = node.publish(&topic, &value(&message), to.as_deref())?;
-            print.one(&sent, &["NODES"], |Published { nodes }| vec![nodes.to_string()])
+            let Published { nodes } = sent.value;
+            print.one(&sent, &["NODES"], |_| vec![nodes.to_string()])?;
+            print.remark(&format!("The message was sent to {nodes} nodes."));
+            Ok(())
         }
         TopicCommand::Watch { topic } => {
             let socket =

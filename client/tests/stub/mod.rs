@@ -44,6 +44,7 @@ impl Stub {
     }
 
     /// Returns the requests so far, in order of arrival.
+    #[allow(dead_code, reason = "not every test file uses it")]
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen
             .lock()
