@@ -13,8 +13,8 @@ use ureq::http::Method;
 
 use api_types::{
     AcceptRequest, Accepted, AssignRequest, City, CityHeroes, Cluster, CreateRequest, Events,
-    Exchange, ExchangeRequest, Fault, FaultRequest, Faults, Gossip, Hero, HeroEverywhere, Heroes,
-    Ids, LostWrites, SpeedRequest, Verdict,
+    Exchange, ExchangeRequest, Explanation, Fault, FaultRequest, Faults, Gossip, Hero,
+    HeroEverywhere, Heroes, Ids, LostWrites, OtherRules, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -261,6 +261,16 @@ impl Api {
     /// Returns the lost writes after number `since`, newest last.
     pub fn lost_writes(&self, since: u64) -> Result<Answer<LostWrites>, Error> {
         self.get(&format!("/lost?since={since}"))
+    }
+
+    /// Returns which write to a hero wins, and what would have saved the lost ones.
+    pub fn explanation(&self, hero: &str) -> Result<Answer<Explanation>, Error> {
+        self.get(&format!("/heroes/{}/explanation", segment(hero)))
+    }
+
+    /// Returns what would have become of the commands of the last minute under other rules.
+    pub fn other_rules(&self) -> Result<Answer<OtherRules>, Error> {
+        self.get("/lost/rules")
     }
 
     /// Injects a fault. Returns once the fault is in force at the affected nodes.

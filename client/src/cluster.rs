@@ -14,7 +14,7 @@ use crate::fault::described;
 use crate::output::Failure;
 use crate::printer::{Printer, json};
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 12] = [
     "NODE",
     "STATUS",
     "INCARNATION",
@@ -24,6 +24,8 @@ const HEADINGS: [&str; 10] = [
     "FINGERPRINT",
     "CLOCK OFFSET",
     "AGE",
+    "AHEAD",
+    "BEHIND",
     "LACKS WRITES OF",
 ];
 
@@ -62,6 +64,7 @@ fn row(node: &Node, digits: usize, lacks: &BTreeSet<&str>) -> Vec<String> {
     let ms = |ms: Option<u64>| {
         ms.map_or_else(String::new, |ms| span::written(Duration::from_millis(ms)))
     };
+    let count = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
     let lacks = lacks.iter().map(|writer| {
         let is_refused = node.refuses.iter().any(|refused| refused == writer);
         if is_refused { format!("{writer} (refused)") } else { (*writer).to_owned() }
@@ -76,6 +79,8 @@ fn row(node: &Node, digits: usize, lacks: &BTreeSet<&str>) -> Vec<String> {
         node.fingerprint.chars().take(digits).collect(),
         node.clock_ahead_ms.map_or_else(String::new, span::written_signed),
         ms(node.age_ms),
+        count(node.ahead),
+        count(node.behind),
         lacks.collect::<Vec<_>>().join(", "),
     ]
 }

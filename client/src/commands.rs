@@ -13,7 +13,7 @@ use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
-use crate::{cluster, complete, doctor, fault, gossip, load, lost, play, types, watch};
+use crate::{cluster, complete, doctor, explain, fault, gossip, load, lost, play, types, watch};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -104,7 +104,9 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             print.sentence(&format!("{city} has stopped and was forgotten."))
         }
         Command::Cluster => cluster::show(&api, print),
-        Command::Lost { since } => lost::list(&api, print, since),
+        Command::Lost { since: _, rules: true } => explain::minute(&api, print),
+        Command::Lost { since, rules: false } => lost::list(&api, print, since),
+        Command::Explain { hero } => explain::hero(&api, print, &hero),
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_diverged: Some(limit), .. } => verdict(&api, print, false, limit),
         Command::Verdict { wait_converged: None, wait_diverged: None } => {

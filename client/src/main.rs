@@ -5,6 +5,7 @@ mod commands;
 mod complete;
 mod confirm;
 mod doctor;
+mod explain;
 mod fault;
 mod find;
 mod gossip;

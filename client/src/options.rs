@@ -188,6 +188,15 @@ pub(crate) enum Command {
         /// List only lost writes after number N
         #[arg(long, value_name = "N", default_value_t = 0)]
         since: u64,
+        /// Compare the commands of the last minute under other rules instead
+        #[arg(long, conflicts_with = "since")]
+        rules: bool,
+    },
+    /// Explain which write to a hero wins, and what would have saved the lost ones
+    Explain {
+        /// ID, unique ID prefix, or unique name of the hero
+        #[arg(add = complete::heroes())]
+        hero: String,
     },
     /// Inject a fault into a link, a city or a clock
     #[command(subcommand)]

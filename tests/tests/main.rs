@@ -2,6 +2,7 @@
 //! most of the tests.
 
 mod accessibility;
+mod answers;
 mod bad_inputs;
 mod browser;
 mod certificates;

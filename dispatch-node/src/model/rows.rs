@@ -137,6 +137,16 @@ impl Pattern {
         self.0.iter().map(move |column| rank(column).is_some() && rank(column) == best)
     }
 
+    /// Returns the city that alone holds the newest entry; `None` if another node holds it too, or it
+    /// is a deletion.
+    #[must_use]
+    pub fn newest_only_at(&self, counted: &[bool]) -> Option<usize> {
+        let mut holders = self.newest_at(counted).enumerate().filter(|(_, holds)| *holds);
+        let (column, _) = holders.next().filter(|_| holders.next().is_none())?;
+        let is_live = matches!(self.0[column], Column::Live(_));
+        column.checked_sub(1).filter(|city| is_live && counted.get(*city) == Some(&true))
+    }
+
     /// Returns the city that holds the only copy; `None` if another node holds the hero too.
     #[must_use]
     pub fn only_at(&self, counted: &[bool]) -> Option<usize> {

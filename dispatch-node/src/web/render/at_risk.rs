@@ -1,4 +1,4 @@
-//! The heroes that only one city holds: those that a bomb would destroy, and the outcome for those
+//! The writes that only one city has: those that a bomb would destroy, and the outcome for the heroes
 //! that recent bombs put at risk.
 
 use askama::Template;
@@ -17,14 +17,15 @@ use crate::web::render::wording::{Time, listed};
 /// The most heroes listed by name.
 const NAMED: usize = 3;
 
-/// Describes the heroes that a bomb on this city would destroy now; none if other nodes hold them
+/// Describes the writes that a bomb on this city would destroy now; none if other nodes have them
 /// all, or the city is not up.
 pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     // A city that is not up cannot be bombed, so nothing is at stake.
     let node = view.cities.get(city).filter(|node| node.status == NodeStatus::Up)?;
-    let is_only_there = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
-    let count = view.rows.count(is_only_there);
-    if count == 0 {
+    let is_only_there = |pattern: &Pattern| pattern.newest_only_at(&view.counted) == Some(city);
+    let is_only_copy = |pattern: &Pattern| pattern.only_at(&view.counted) == Some(city);
+    let (writes, heroes) = (view.rows.count(is_only_there), view.rows.count(is_only_copy));
+    if writes == 0 {
         return None;
     }
     let named: Vec<String> = view
@@ -39,12 +40,14 @@ pub(crate) fn at_stake(view: &View, city: usize) -> Option<String> {
     } else {
         "no other node that answers"
     };
-    let heroes = counted(count, "hero", "heroes");
-    Some(format!(
-        "Bombing {} now would lose {heroes} that {others} holds: {}.",
-        title(node.name),
-        names(&named, count)
-    ))
+    let (city, names) = (title(node.name), names(&named, writes));
+    Some(if heroes == writes {
+        let heroes = counted(heroes, "hero", "heroes");
+        format!("Bombing {city} now would lose {heroes} that {others} holds: {names}.")
+    } else {
+        let writes = counted(writes, "write", "writes");
+        format!("Bombing {city} now would lose {writes} that {others} has, to {names}.")
+    })
 }
 
 /// Lists the first of `count` heroes by name, and the number of further ones.
@@ -224,6 +227,20 @@ mod tests {
         );
         assert_eq!(at_stake(&only_gotham(3).view, 1), None, "another city holds none of them");
         assert_eq!(at_stake(&only_gotham(3).view, 9), None, "there is no such city");
+    }
+
+    #[test]
+    fn bomb_would_lose_newest_writes_to_heroes_that_others_hold() {
+        let older = live(stamp("gotham", 5_000), 84, None);
+        let newer = live(stamp("gotham", 4_000), 70, Some(&older));
+        let fixture = only_gotham(1)
+            .hold(8, "Bela", [Some(&newer), Some(&older), Some(&older), Some(&older)])
+            .hold(9, "Cleo", [Some(&newer), Some(&newer), Some(&older), Some(&older)]);
+        assert_eq!(
+            at_stake(&fixture.view, 0).unwrap(),
+            "Bombing Gotham now would lose 2 writes that no other node has, to Ada and Bela."
+        );
+        assert_eq!(at_stake(&fixture.view, 1), None, "Gotham has it too");
     }
 
     #[test]
