@@ -21,7 +21,7 @@ mod verdict;
 #[cfg(feature = "schema")]
 pub mod words;
 
-pub use cluster::{City, Cluster, FoundRequest, Node};
+pub use cluster::{City, Cluster, FoundRequest, Node, Quiet};
 pub use event::{Event, Events};
 pub use fault::{
     Amount, BYTES_PER_S, DELAY_MS, Fault, FaultRequest, Faults, Frames, HEAL_AFTER_MS, SKEW_MS_MAX,

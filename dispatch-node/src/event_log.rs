@@ -126,6 +126,8 @@ pub enum EventKind {
     Paused,
     /// Gossip was resumed, or its pace changed.
     Resumed,
+    /// Patrols and fights were switched off, or on again.
+    Quiet,
     /// A single exchange ended.
     Stepped,
     /// A city was asked to stop.
@@ -155,6 +157,7 @@ impl EventKind {
             Self::Accepted,
             Self::Paused,
             Self::Resumed,
+            Self::Quiet,
             Self::Stepped,
             Self::Stopped,
             Self::Killed,
@@ -181,6 +184,7 @@ impl EventKind {
             Self::Accepted => "accepted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Quiet => "quiet",
             Self::Stepped => "stepped",
             Self::Stopped => "stopped",
             Self::Killed => "killed",

@@ -21,7 +21,7 @@ use crate::model::view::View;
 pub use error::RequestError;
 pub use operations::{
     ACCEPT_AHEAD_MAX, AcceptStamps, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Find,
-    Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
+    Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, SetQuiet, Stop, Terminate,
 };
 
 /// A request to dispatch; its reply carries the same ticket.
@@ -154,6 +154,7 @@ operations! {
     Inject => Injected(FaultView), "ask inject";
     Heal => Healed(()), "ask heal";
     SetPace => PaceSet(Pace), "ask gossip";
+    SetQuiet => QuietSet(bool), "ask quiet";
     AcceptStamps => Accepted(Acceptance), "ask accept stamps";
     RunExchange => Exchanged(Exchange), "ask exchange";
     Stop => Ended(NodeName), "ask stop";
@@ -184,6 +185,8 @@ pub enum Reply {
     Healed(()),
     /// Gossip runs at this pace.
     PaceSet(Pace),
+    /// The cities are quiet, or no longer quiet.
+    QuietSet(bool),
     /// Stamps are accepted up to a time that the clocks do not read yet.
     Accepted(Acceptance),
     /// The exchange ended or timed out.
@@ -211,6 +214,7 @@ impl Reply {
             | Self::Injected(_)
             | Self::Healed(())
             | Self::PaceSet(_)
+            | Self::QuietSet(_)
             | Self::Accepted(_)
             | Self::Exchanged(_)
             | Self::Ended(_)

@@ -36,6 +36,7 @@ mod output;
 mod page;
 mod pictures;
 mod proxies;
+mod quiet;
 mod scenarios;
 mod security;
 mod services;

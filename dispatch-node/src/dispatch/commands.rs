@@ -18,7 +18,7 @@ use crate::event_log::{EventKind, LoggedWrite, NewEvent};
 use crate::model::tables::TypeTable;
 use crate::request::{
     AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
-    ReadView, Request, RequestError, SetPace, Stop, Ticket, Written,
+    ReadView, Request, RequestError, SetPace, SetQuiet, Stop, Ticket, Written,
 };
 use crate::text::isolated;
 
@@ -61,6 +61,10 @@ impl Dispatch {
             Action::SetPace(SetPace { pace }) => {
                 self.set_pace(now, pace);
                 self.reply(Ticket::<SetPace>::new(ticket), Ok(pace));
+            }
+            Action::SetQuiet(SetQuiet { quiet }) => {
+                self.set_quiet(now, quiet);
+                self.reply(Ticket::<SetQuiet>::new(ticket), Ok(quiet));
             }
             Action::AcceptStamps(request) => {
                 let acceptance = self.accept_stamps(now, &request);

@@ -94,6 +94,13 @@ pub struct SetPace {
     pub pace: Pace,
 }
 
+/// Makes the cities quiet, or ends that: a quiet city neither patrols nor fights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetQuiet {
+    /// True to make them quiet.
+    pub quiet: bool,
+}
+
 /// The furthest time ahead of dispatch's clock up to which stamps can be accepted: a century.
 pub const ACCEPT_AHEAD_MAX: Duration = Duration::from_secs(36_525 * 24 * 3_600);
 

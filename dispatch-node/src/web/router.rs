@@ -18,7 +18,7 @@ use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 
 use crate::web::api::{
-    cities, cluster, description, faults, heroes, lost_writes, pace, scenarios, stamps,
+    cities, cluster, description, faults, heroes, lost_writes, pace, quiet, scenarios, stamps,
 };
 use crate::web::assets;
 use crate::web::auth::middleware as access;
@@ -78,6 +78,8 @@ fn routes() -> Router<AppState> {
         .route("/gossip/resume", post(pages::gossip::resume))
         .route("/gossip/step", post(pages::gossip::step))
         .route("/gossip/speed", post(pages::gossip::speed))
+        .route("/quiet", post(pages::gossip::quiet))
+        .route("/quiet/end", post(pages::gossip::end_quiet))
         .route("/stamps/accept", post(pages::stamps::accept))
         .route("/scenarios", post(pages::scenarios::play))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
@@ -112,6 +114,8 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(pace::resume))
         .routes(routes!(pace::speed))
         .routes(routes!(pace::step))
+        .routes(routes!(quiet::quiet))
+        .routes(routes!(quiet::end_quiet))
         .routes(routes!(stamps::accept))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::play_scenario))

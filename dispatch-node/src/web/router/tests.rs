@@ -195,6 +195,7 @@ fn reply(action: &Action) -> Reply {
     match action {
         Action::Bomb(_) => Reply::Bombed(name("gotham")),
         Action::SetPace(set) => Reply::PaceSet(set.pace),
+        Action::SetQuiet(set) => Reply::QuietSet(set.quiet),
         Action::Stop(_) | Action::Kill(_) => Reply::Ended(name("gotham")),
         Action::Create(_) | Action::CreateMany(_) => Reply::Created(Vec::new()),
         Action::Heal(_) => Reply::Healed(()),

@@ -310,6 +310,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         | EventKind::Terminated
         | EventKind::Injected
         | EventKind::Healed
+        | EventKind::Quiet
         | EventKind::Stepped
         | EventKind::Played => None,
     }
