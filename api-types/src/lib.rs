@@ -33,7 +33,9 @@ pub use hero::{
 };
 pub use lost_write::{LostRecord, LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
-pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
+pub use scenario::{
+    PlayRequest, Playing, Question, ScenarioSummary, Scenarios, StepLine, StepText,
+};
 pub use services::{
     CacheEntry, CacheRequest, CallDone, CallRequest, Frequency, LimitRequest, LimitVerdict,
     MapDone, MapRequest, MapResult, Member, Members, Top, TrackRequest,

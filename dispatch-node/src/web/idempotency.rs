@@ -1,5 +1,6 @@
 //! The changes at dispatch that an idempotency key can repeat.
 
+use api_types::PlayRequest;
 use gossip::NodeName;
 use node_api::error::Problem;
 use node_api::idempotency;
@@ -19,7 +20,9 @@ pub(crate) enum Change {
     /// The end of a city's process and of its membership.
     Remove(NodeName),
     /// The start of a scenario.
-    Play(String),
+    Play(String, PlayRequest),
+    /// The start of the step that waits.
+    Continue,
 }
 
 /// The outcome of a change; without a reply if the machine has no part in it.
