@@ -13,6 +13,7 @@ mod hero;
 mod lost_write;
 mod names;
 mod number;
+mod reset;
 mod scenario;
 mod services;
 mod stamps;
@@ -33,6 +34,7 @@ pub use hero::{
 };
 pub use lost_write::{LostRecord, LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
+pub use reset::{ResetDone, ResetProblem};
 pub use scenario::{
     PlayRequest, Playing, Question, ScenarioSummary, Scenarios, StepLine, StepText,
 };

@@ -138,6 +138,8 @@ pub enum EventKind {
     Rebuilt,
     /// A scenario started or ended.
     Played,
+    /// The cluster was reset: no faults, no heroes.
+    Reset,
     /// All cities agree again.
     Agreed,
     /// Replication reported a problem.
@@ -163,6 +165,7 @@ impl EventKind {
             Self::Killed,
             Self::Rebuilt,
             Self::Played,
+            Self::Reset,
         ];
         kinds.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -190,6 +193,7 @@ impl EventKind {
             Self::Killed => "killed",
             Self::Rebuilt => "rebuilt",
             Self::Played => "played",
+            Self::Reset => "reset",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }

@@ -37,6 +37,7 @@ mod page;
 mod pictures;
 mod proxies;
 mod quiet;
+mod reset;
 mod scenarios;
 mod security;
 mod services;

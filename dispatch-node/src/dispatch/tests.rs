@@ -7,7 +7,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
     AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
-    Outcome, ReadView, Reply, Request, SetPace, SetQuiet, Terminate, Written,
+    Outcome, ReadView, Reply, Request, SetPace, SetQuiet, Terminate, TerminateMany, Written,
 };
 use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Pace, Report, Setting};
 use gossip::types;
@@ -1012,4 +1012,30 @@ fn quiet_of_another_dispatch_is_taken_over_until_its_lease_ends() {
         "announced again"
     );
     assert!(!view(&mut dispatch, at(4_400)).quiet);
+}
+
+#[test]
+fn heroes_are_terminated_together_with_one_event() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let heroes: Vec<HeroId> =
+        (0..4).map(|number| create(&mut dispatch, at(1_100 + number))).collect();
+    ask(&mut dispatch, at(1_200), Terminate { hero: heroes[0] });
+    let mut all = heroes.clone();
+    all.push(HeroId::MIN);
+    let (_, answers) = ask(&mut dispatch, at(1_300), TerminateMany { heroes: all.clone() });
+    let [Ok(Reply::TerminatedMany(outcome))] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(outcome.terminated, 3, "one was terminated before");
+    assert_eq!(outcome.refused, [(HeroId::MIN, RequestError::UnknownHero(HeroId::MIN))]);
+    assert_eq!(dispatch.replica().map().live(), 0);
+    let view = view(&mut dispatch, at(1_400));
+    let last = view.events.last().expect("an event");
+    assert_eq!(
+        (last.kind, last.text.as_str()),
+        (EventKind::Terminated, "3 superheroes were terminated")
+    );
+    let (_, answers) = ask(&mut dispatch, at(1_500), TerminateMany { heroes });
+    assert!(
+        matches!(&answers[..], [Ok(Reply::TerminatedMany(outcome))] if outcome.terminated == 0),
+        "{answers:?}"
+    );
 }

@@ -51,6 +51,16 @@ pub struct Terminate {
     pub hero: HeroId,
 }
 
+/// The maximum number of heroes terminated by one request, so that other requests do not wait long.
+pub const TERMINATE_MAX: usize = 1_000;
+
+/// Terminates heroes, those of them that live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminateMany {
+    /// The heroes, at most [`TERMINATE_MAX`]; further ones are left out.
+    pub heroes: Vec<HeroId>,
+}
+
 /// Crashes a city's replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bomb {

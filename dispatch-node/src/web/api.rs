@@ -11,5 +11,6 @@ pub(crate) mod lost_writes;
 pub(crate) mod pace;
 pub(crate) mod quiet;
 pub(crate) mod refusals;
+pub(crate) mod reset;
 pub(crate) mod scenarios;
 pub(crate) mod stamps;

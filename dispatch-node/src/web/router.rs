@@ -18,7 +18,8 @@ use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 
 use crate::web::api::{
-    cities, cluster, description, faults, heroes, lost_writes, pace, quiet, scenarios, stamps,
+    cities, cluster, description, faults, heroes, lost_writes, pace, quiet, reset, scenarios,
+    stamps,
 };
 use crate::web::assets;
 use crate::web::auth::middleware as access;
@@ -80,6 +81,7 @@ fn routes() -> Router<AppState> {
         .route("/gossip/speed", post(pages::gossip::speed))
         .route("/quiet", post(pages::gossip::quiet))
         .route("/quiet/end", post(pages::gossip::end_quiet))
+        .route("/reset", post(forms::reset))
         .route("/stamps/accept", post(pages::stamps::accept))
         .route("/scenarios", post(pages::scenarios::play))
         .route("/scenarios/continue", post(pages::scenarios::go_on))
@@ -117,6 +119,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(pace::step))
         .routes(routes!(quiet::quiet))
         .routes(routes!(quiet::end_quiet))
+        .routes(routes!(reset::reset))
         .routes(routes!(stamps::accept))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::play_scenario))

@@ -199,14 +199,15 @@ fn reply(action: &Action) -> Reply {
         Action::Stop(_) | Action::Kill(_) => Reply::Ended(name("gotham")),
         Action::Create(_) | Action::CreateMany(_) => Reply::Created(Vec::new()),
         Action::Heal(_) => Reply::Healed(()),
+        Action::Log(_) => Reply::Logged(()),
         Action::Assign(_)
         | Action::Ask(_)
         | Action::Terminate(_)
+        | Action::TerminateMany(_)
         | Action::Forget(_)
         | Action::Inject(_)
         | Action::AcceptStamps(_)
         | Action::RunExchange(_)
-        | Action::Log(_)
         | Action::Find(_)
         | Action::ReadView(_) => panic!("no test sends {action:?}"),
     }

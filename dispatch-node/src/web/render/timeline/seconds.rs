@@ -303,6 +303,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         EventKind::Accepted => Some(("stamps accepted", false)),
         EventKind::Paused => Some(("gossip paused", false)),
         EventKind::Resumed => Some(("gossip resumed", false)),
+        EventKind::Reset => Some(("reset", false)),
         EventKind::Agreed => Some(("all agree", false)),
         EventKind::Alarm => Some(("alarm", false)),
         EventKind::Created
