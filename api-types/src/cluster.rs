@@ -22,7 +22,20 @@ pub struct Cluster {
         schema(value_type = String, required = true, example = "0.1.0")
     )]
     pub version: Option<String>,
+    /// True if the cities neither patrol nor fight until that is ended.
+    // A dispatch of an older version omits the field.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required = true))]
+    pub quiet: bool,
     pub nodes: Vec<Node>,
+}
+
+/// Whether the cities are quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Quiet {
+    /// True if the cities neither patrol nor fight until that is ended.
+    pub quiet: bool,
 }
 
 /// A node as dispatch last observed it.

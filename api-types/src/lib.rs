@@ -14,6 +14,7 @@ mod hero;
 mod lost_write;
 mod names;
 mod number;
+mod reset;
 mod scenario;
 mod services;
 mod stamps;
@@ -22,7 +23,7 @@ mod verdict;
 #[cfg(feature = "schema")]
 pub mod words;
 
-pub use cluster::{City, Cluster, FoundRequest, Node};
+pub use cluster::{City, Cluster, FoundRequest, Node, Quiet};
 pub use event::{Event, Events};
 pub use explanation::{
     ExplainedLoss, ExplainedWrite, Explanation, OtherRules, RuleTally, UnderRule,
@@ -37,7 +38,10 @@ pub use hero::{
 };
 pub use lost_write::{LostRecord, LostWrite, LostWrites};
 pub use names::{ALL, CITIES, FAULT_KINDS, NODES};
-pub use scenario::{Playing, ScenarioSummary, Scenarios, StepLine};
+pub use reset::{ResetDone, ResetProblem};
+pub use scenario::{
+    PlayRequest, Playing, Question, ScenarioSummary, Scenarios, StepLine, StepText,
+};
 pub use services::{
     CacheEntry, CacheRequest, CallDone, CallRequest, Frequency, LimitRequest, LimitVerdict,
     MapDone, MapRequest, MapResult, Member, Members, Top, TrackRequest,

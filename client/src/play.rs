@@ -112,7 +112,7 @@ fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
     match progress {
         Progress::Note(text) => Some(format!("  {text}")),
         // The line of the step's end contains the same text.
-        Progress::Began { .. } => None,
+        Progress::Waiting { .. } | Progress::Began { .. } => None,
         Progress::Ended { step, report } => {
             let mark = match report.outcome {
                 Outcome::Passed => "ok    ",

@@ -9,6 +9,7 @@
 //! before its deadline; a view never claims more than dispatch has observed.
 
 mod alarms;
+mod announced;
 mod commands;
 mod event;
 mod fault_control;
@@ -28,6 +29,7 @@ mod refresh_queue;
 mod requests;
 mod roster;
 mod rounds;
+mod settings;
 mod stamps;
 mod write_pulls;
 
@@ -49,6 +51,7 @@ pub use heroes::CREATED;
 pub use roster::CITIES_MAX;
 
 use alarms::Alarms;
+use announced::Announced;
 use fault_control::FaultControl;
 use gossip_control::GossipControl;
 use observer::Observer;
@@ -86,6 +89,7 @@ pub struct Dispatch {
     requests: Requests,
     faults: FaultControl,
     gossip: GossipControl,
+    quiet: Announced<bool>,
     write_pulls: WritePulls,
     refresh: RefreshQueue,
     comparison: Comparison,
@@ -116,6 +120,7 @@ impl Dispatch {
             requests: Requests::default(),
             faults: FaultControl::default(),
             gossip: GossipControl::new(carried, poll),
+            quiet: Announced::default(),
             write_pulls: WritePulls::default(),
             refresh: RefreshQueue::default(),
             comparison: Comparison::new(now),
@@ -207,6 +212,7 @@ impl Machine for Dispatch {
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             // Another dispatch has set it.
             Input::Pace(set) => self.adopt_pace(now, set),
+            Input::Quiet(set) => self.adopt_quiet(now, set),
             Input::Command(Command::Request(request)) => self.on_request(now, request),
             Input::Command(Command::Ask(asked)) => {
                 let before = self.replica.map().changes();
@@ -234,6 +240,7 @@ impl Machine for Dispatch {
             self.requests.deadline(),
             self.faults.deadline(),
             self.gossip.deadline(),
+            self.quiet.deadline(),
             self.write_pulls.deadline(),
             self.refresh.deadline(),
             self.publisher.deadline(self.is_ageing()),
@@ -246,8 +253,8 @@ impl Machine for Dispatch {
         self.start_due_rounds(now);
         self.give_up_commands(now);
         self.ask_overdue_cities(now);
-        self.announce_due_pace(now);
-        self.end_adopted_pace(now);
+        self.announce_due_settings(now);
+        self.end_adopted_settings(now);
         self.end_due_faults(now);
         self.end_overdue_exchange(now);
         self.pull_from_due_writers(now);

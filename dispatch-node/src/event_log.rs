@@ -126,6 +126,8 @@ pub enum EventKind {
     Paused,
     /// Gossip was resumed, or its pace changed.
     Resumed,
+    /// Patrols and fights were switched off, or on again.
+    Quiet,
     /// A single exchange ended.
     Stepped,
     /// A city was asked to stop.
@@ -138,6 +140,8 @@ pub enum EventKind {
     Played,
     /// An acknowledged write was found to be lost.
     LostWrite,
+    /// The cluster was reset: no faults, no heroes.
+    Reset,
     /// All cities agree again.
     Agreed,
     /// Replication reported a problem.
@@ -163,11 +167,13 @@ impl EventKind {
             Self::Accepted,
             Self::Paused,
             Self::Resumed,
+            Self::Quiet,
             Self::Stepped,
             Self::Stopped,
             Self::Killed,
             Self::Rebuilt,
             Self::Played,
+            Self::Reset,
         ];
         kinds.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -189,12 +195,14 @@ impl EventKind {
             Self::Accepted => "accepted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Quiet => "quiet",
             Self::Stepped => "stepped",
             Self::Stopped => "stopped",
             Self::Killed => "killed",
             Self::Rebuilt => "rebuilt",
             Self::Played => "played",
             Self::LostWrite => "lost_write",
+            Self::Reset => "reset",
             Self::Agreed => "agreed",
             Self::Alarm => "alarm",
         }

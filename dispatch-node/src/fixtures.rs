@@ -126,6 +126,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
         events: Vector::new(),
         faults: Vec::new(),
         pace: Pace::FREE,
+        quiet: false,
         drift_max_ms: 2_000,
         intervals: Intervals {
             city: Some(Duration::from_secs(1)),

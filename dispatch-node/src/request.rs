@@ -21,7 +21,8 @@ use crate::model::view::View;
 pub use error::RequestError;
 pub use operations::{
     ACCEPT_AHEAD_MAX, AcceptStamps, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Find,
-    Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, Stop, Terminate,
+    Forget, Heal, Inject, Kill, Log, ReadView, RunExchange, SetPace, SetQuiet, Stop, TERMINATE_MAX,
+    Terminate, TerminateMany,
 };
 
 /// A request to dispatch; its reply carries the same ticket.
@@ -93,6 +94,15 @@ pub struct Written {
     pub entry: Arc<Entry>,
 }
 
+/// The outcome of the termination of several heroes.
+#[derive(Clone, Debug, Default)]
+pub struct Terminations {
+    /// The number of heroes that were terminated.
+    pub terminated: usize,
+    /// Those that could not be, with the reasons.
+    pub refused: Vec<(HeroId, RequestError)>,
+}
+
 /// The stamps that were accepted, and where.
 #[derive(Clone, Debug)]
 pub struct Acceptance {
@@ -149,11 +159,13 @@ operations! {
     Assign => Assigned(Written), "ask assign";
     Ask => Changed(()), "ask change";
     Terminate => Terminated(Written), "ask terminate";
+    TerminateMany => TerminatedMany(Terminations), "ask terminate many";
     Bomb => Bombed(NodeName), "ask bomb";
     Forget => Forgotten(NodeName), "ask forget";
     Inject => Injected(FaultView), "ask inject";
     Heal => Healed(()), "ask heal";
     SetPace => PaceSet(Pace), "ask gossip";
+    SetQuiet => QuietSet(bool), "ask quiet";
     AcceptStamps => Accepted(Acceptance), "ask accept stamps";
     RunExchange => Exchanged(Exchange), "ask exchange";
     Stop => Ended(NodeName), "ask stop";
@@ -174,6 +186,8 @@ pub enum Reply {
     Changed(()),
     /// The hero was terminated.
     Terminated(Written),
+    /// The heroes were terminated, as far as possible.
+    TerminatedMany(Terminations),
     /// The city is about to crash.
     Bombed(NodeName),
     /// The city was forgotten: tombstone collection no longer waits for it.
@@ -184,6 +198,8 @@ pub enum Reply {
     Healed(()),
     /// Gossip runs at this pace.
     PaceSet(Pace),
+    /// The cities are quiet, or no longer quiet.
+    QuietSet(bool),
     /// Stamps are accepted up to a time that the clocks do not read yet.
     Accepted(Acceptance),
     /// The exchange ended or timed out.
@@ -206,11 +222,13 @@ impl Reply {
             Self::Created(created) => created.last(),
             Self::Assigned(written) | Self::Terminated(written) => Some(written),
             Self::Changed(())
+            | Self::TerminatedMany(_)
             | Self::Bombed(_)
             | Self::Forgotten(_)
             | Self::Injected(_)
             | Self::Healed(())
             | Self::PaceSet(_)
+            | Self::QuietSet(_)
             | Self::Accepted(_)
             | Self::Exchanged(_)
             | Self::Ended(_)

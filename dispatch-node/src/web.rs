@@ -20,6 +20,7 @@ mod page_query;
 mod pages;
 mod render;
 pub(crate) mod representation;
+mod reset;
 mod router;
 mod scenario_executor;
 mod scenario_runner;

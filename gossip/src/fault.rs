@@ -1,4 +1,4 @@
-//! Injected faults as data: kind, affected nodes and duration. The module `link` applies them.
+//! Injected faults and settings of the cluster as data. The module `link` applies them.
 //!
 //! Faults act on replication rounds and publications, on a node's clock, or on a whole process. Commands,
 //! observation and control are exempt, since otherwise a fault could not be healed.
@@ -197,9 +197,11 @@ pub enum Control {
     /// Ends a fault.
     Heal(FaultId),
     /// Sets the pace of gossip.
-    Pace(PaceSetting),
+    Pace(Setting<Pace>),
     /// Accepts stamps up to this time, although the node's clock does not read it yet.
     Accept(UnixMillis),
+    /// Makes applications quiet (`true`): they write only when they are asked to.
+    Quiet(Setting<bool>),
 }
 
 /// The pace at which a node begins rounds on its own timer.
@@ -216,10 +218,6 @@ impl Pace {
     pub const PAUSED: Self = Self { percent: 0 };
     /// The slowest and the fastest pace other than paused.
     pub const RANGE: RangeInclusive<u16> = 10..=1_000;
-    /// The time for which a pace applies if it is not renewed. The controller renews it every
-    /// second; without a controller, gossip returns to the configured rate.
-    pub const LEASE: Duration = Duration::from_secs(3);
-
     /// Returns whether the pace is 0 or in [`RANGE`](Self::RANGE).
     #[must_use]
     pub fn is_valid(self) -> bool {
@@ -227,19 +225,37 @@ impl Pace {
     }
 }
 
-/// A pace, as a controller has set it. Of two settings the later one applies, so that controllers that
-/// announce different ones do not alternate.
+impl Default for Pace {
+    fn default() -> Self {
+        Self::FREE
+    }
+}
+
+/// The time for which a setting applies if it is not renewed. The controller renews it every second;
+/// without a controller, a node returns to the default.
+pub const LEASE: Duration = Duration::from_secs(3);
+
+/// A value that a controller has set for the whole cluster. Of two settings the later one applies, so
+/// that controllers that announce different ones do not alternate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaceSetting {
-    /// The pace.
-    pub pace: Pace,
+pub struct Setting<T> {
+    /// The value. The default is what applies without a setting.
+    pub value: T,
     /// The time at which it was set, on the controller's wall clock.
     pub at: UnixMillis,
     /// The controller.
     pub by: NodeName,
 }
 
-impl PaceSetting {
+impl<T: Default + PartialEq> Setting<T> {
+    /// Returns the end of the lease that begins now; `None` for the default, which needs none.
+    #[must_use]
+    pub fn lease_ends(&self, now: Duration) -> Option<Duration> {
+        (self.value != T::default()).then(|| now + LEASE)
+    }
+}
+
+impl<T> Setting<T> {
     /// Returns whether this setting replaces `other`. Of two of one moment, the greater name's does.
     #[must_use]
     pub fn is_later_than(&self, other: &Self) -> bool {

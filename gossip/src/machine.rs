@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::fault::PaceSetting;
+use crate::fault::{Pace, Setting};
 use crate::id::{Incarnation, NodeName};
 use crate::message::{Application, Frame};
 use crate::time::Now;
@@ -45,8 +45,11 @@ pub enum Input<A: Application, C> {
         /// The frame.
         frame: Frame<A>,
     },
-    /// A controller set the pace of gossip, for [`Pace::LEASE`](crate::fault::Pace::LEASE).
-    Pace(PaceSetting),
+    /// A controller set the pace of gossip, for [`LEASE`](crate::fault::LEASE).
+    Pace(Setting<Pace>),
+    /// A controller made the application quiet, for [`LEASE`](crate::fault::LEASE), or ended that. A
+    /// quiet application writes only when it is asked to.
+    Quiet(Setting<bool>),
     /// A request of the machine's own process.
     Command(C),
 }

@@ -139,8 +139,6 @@ impl<A: Application> Member<A> {
     fn set_pace(&mut self, now: Now, pace: Pace) {
         self.gossip.set_pace(pace, now);
         self.replica.pause(pace == Pace::PAUSED);
-        // Without a renewal the pace ends, so a lost controller does not pause gossip for ever.
-        self.pace_ends = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
     }
 
     fn take_replica_outputs(&mut self) {
@@ -175,7 +173,14 @@ impl<A: Application> Machine for Member<A> {
             }
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
-            Input::Pace(set) => self.set_pace(now, set.pace),
+            Input::Pace(set) => {
+                self.set_pace(now, set.value);
+                // Without a renewal the pace ends, so a lost controller does not pause gossip for
+                // ever.
+                self.pace_ends = set.lease_ends(now.mono);
+            }
+            // A member writes only when it is asked to.
+            Input::Quiet(_) => {}
             Input::Command(MemberCommand::Write(Write { ticket, key, value })) => {
                 let result = self.replica.write(now, key, value);
                 self.out.push_back(Output::Event(MemberEvent::Written { ticket, result }));
@@ -203,6 +208,7 @@ impl<A: Application> Machine for Member<A> {
 
     fn tick(&mut self, now: Now) {
         if self.pace_ends.is_some_and(|at| at <= now.mono) {
+            self.pace_ends = None;
             self.set_pace(now, Pace::FREE);
         }
         self.desk.tick(now);
@@ -217,7 +223,7 @@ impl<A: Application> Machine for Member<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::PaceSetting;
+    use crate::fault::Setting;
     use crate::testing::{Text, Texts};
     use crate::time::UnixMillis;
 
@@ -303,7 +309,7 @@ mod tests {
         run(&mut pair, 0..3_000);
         for member in &mut pair {
             let by = "dispatch".parse().unwrap();
-            let set = PaceSetting { pace: Pace::PAUSED, at: UnixMillis(1), by };
+            let set = Setting { value: Pace::PAUSED, at: UnixMillis(1), by };
             member.handle(at(3_000), Input::Pace(set));
         }
         let rounds = |pair: &[Member; 2]| -> u64 {

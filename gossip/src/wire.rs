@@ -16,7 +16,7 @@ use crate::protocol::{Envelope, Step};
 use crate::types::addresses::is_address;
 
 /// The version of the protocol, except for the first six bytes of a hello.
-pub const PROTOCOL_VERSION: u16 = 13;
+pub const PROTOCOL_VERSION: u16 = 14;
 /// The default size limit of a message, in bytes. A larger message closes the link.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The length limit of a cookie, in bytes.
@@ -161,12 +161,12 @@ fn check<A: Application>(frame: &Frame<A>) -> Result<(), &'static str> {
         Frame::Control(Control::Inject { fault, heal_after }) => {
             (fault.is_valid() && HEAL_AFTER.contains(heal_after), OUT_OF_RANGE)
         }
-        Frame::Control(Control::Pace(set)) => (set.pace.is_valid(), OUT_OF_RANGE),
+        Frame::Control(Control::Pace(set)) => (set.value.is_valid(), OUT_OF_RANGE),
         Frame::Report(report) => (report.is_valid(), OUT_OF_RANGE),
         Frame::Publication(publication) => (publication.is_valid(), "invalid publication"),
         Frame::Call(call) => (call.is_valid(), "invalid call"),
         Frame::Return(answer) => (answer.is_valid(), "invalid answer to a call"),
-        Frame::Control(Control::Heal(_) | Control::Accept(_))
+        Frame::Control(Control::Heal(_) | Control::Accept(_) | Control::Quiet(_))
         | Frame::Round(_)
         | Frame::Observe { .. }
         | Frame::Cancel { .. } => (true, ""),

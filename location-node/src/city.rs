@@ -1,7 +1,7 @@
 //! The machine of a city: patrols and fights of its heroes, commands from dispatch, gossip with its
 //! peers, and observations for any peer that requests them.
 //!
-//! Invariants: a city writes only to heroes that are not deleted in its replica (or in the copy in
+//! Invariants: a quiet city writes only when it is asked to; a city writes only to heroes that are not deleted in its replica (or in the copy in
 //! the command, if the replica has no entry); it does not execute an expired command; each observer
 //! has at most one open request, so a slow observer costs nothing.
 
@@ -122,6 +122,8 @@ pub struct City {
     gossip: Timer,
     /// The time at which gossip returns to its configured pace, unless dispatch renews the change.
     pace_expires_at: Option<Duration>,
+    /// The time until which there are no patrols and no fights, unless dispatch renews it.
+    quiet_until: Option<Duration>,
     patrol: Timer,
     fight: Timer,
     out: VecDeque<Output<Event>>,
@@ -149,6 +151,7 @@ impl City {
             rng,
             gossip,
             pace_expires_at: None,
+            quiet_until: None,
             patrol,
             fight,
             out: VecDeque::new(),
@@ -452,12 +455,12 @@ impl Machine for City {
             Input::Refused { running, .. } => self.replica.refused(now, running),
             Input::Frame { from, frame } => self.on_frame(now, from, frame),
             Input::Pace(set) => {
-                let pace = set.pace;
-                self.set_pace(now, pace);
+                self.set_pace(now, set.value);
                 // A change of pace is a lease that dispatch renews, so gossip resumes when dispatch
                 // is unreachable.
-                self.pace_expires_at = (pace != Pace::FREE).then(|| now.mono + Pace::LEASE);
+                self.pace_expires_at = set.lease_ends(now.mono);
             }
+            Input::Quiet(set) => self.quiet_until = set.lease_ends(now.mono),
             Input::Command(asked) => {
                 let answered = self.desk.execute(&mut self.replica, now, asked);
                 self.event(Event::Answered(answered));
@@ -479,6 +482,7 @@ impl Machine for City {
             self.desk.deadline(),
             self.gossip.deadline(),
             self.pace_expires_at,
+            self.quiet_until,
             self.patrol.deadline(),
             self.fight.deadline(),
             observers,
@@ -490,15 +494,18 @@ impl Machine for City {
             self.pace_expires_at = None;
             self.set_pace(now, Pace::FREE);
         }
+        self.quiet_until.take_if(|until| *until <= now.mono);
         self.desk.tick(now);
         self.replica.tick(now);
         if self.gossip.is_due(now) {
             self.gossip(now);
         }
-        if self.patrol.is_due(now) {
+        let is_quiet = self.quiet_until.is_some();
+        // The timers keep running, so that cities do not act in lockstep when a quiet ends.
+        if self.patrol.is_due(now) && !is_quiet {
             self.patrol(now);
         }
-        if self.fight.is_due(now) {
+        if self.fight.is_due(now) && !is_quiet {
             self.fight(now);
         }
         self.collect_replica_outputs();

@@ -3,8 +3,8 @@
 //! - `state`: the player's records of its own changes, and its waits. `setup`: preparation and
 //!   cleanup. `operations`: the actions of a step. `observations`: the wait for a condition.
 //!
-//! Invariants: the player changes no hero that it did not create. It leaves no fault in force and
-//! gossip at its configured rate, unless dispatch does not respond.
+//! Invariants: the player changes no hero that it did not create. It leaves no fault in force,
+//! gossip at its configured rate, and none of its heroes unless they are kept, if dispatch responds.
 
 mod observations;
 mod operations;
@@ -23,14 +23,17 @@ use crate::scenario::{Scenario, Step, StepKind};
 use observations::Observation;
 use state::{POLL_INTERVAL, Player, StepError};
 
+/// The longest wait until the executor allows a step.
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(600);
 /// The largest number of repetitions of a step with `until`.
 const REPETITIONS_MAX: u32 = 20;
 
 /// Plays a scenario to its end, or until `stop` is set, and reports progress to `on_progress`.
 ///
-/// Before the first step the player heals all faults, resets gossip to its configured rate, creates
-/// the scenario's heroes, and waits until all cities hold them. After the last step, or the first
-/// failed one, it heals and resets again, and restarts the processes that the scenario stopped.
+/// Before the first step the player heals all faults, resets gossip to its configured rate, makes the
+/// cities quiet, creates the scenario's heroes, and waits until all cities hold them. After the last
+/// step, or the first failed one, it heals and resets again, ends the quiet that it began, restarts the
+/// processes that the scenario stopped, and terminates the scenario's heroes unless they are kept.
 pub fn play(
     executor: &dyn Executor,
     scenario: &Scenario,
@@ -50,12 +53,19 @@ pub fn play(
     if let Err(why) = player.clean_up(on_progress) {
         failure = failure.or(Some(format!("after the last step: {why}")));
     }
+    // Before the terminations, which take a second or two to reach all cities.
+    let verdict = executor.verdict().ok();
+    if !scenario.keep_heroes
+        && let Err(why) = player.terminate_heroes(on_progress)
+    {
+        failure = failure.or(Some(format!("after the last step: {why}")));
+    }
     Report {
         name: scenario.name.clone(),
         title: scenario.title.clone(),
         steps,
         failure,
-        verdict: executor.verdict().ok(),
+        verdict,
         took: executor.now().saturating_sub(start),
     }
 }
@@ -67,7 +77,7 @@ impl Player<'_> {
         scenario: &Scenario,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Vec<StepReport> {
-        let start = self.executor.now();
+        let mut start = None;
         let mut failed = false;
         let mut reports = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
@@ -79,8 +89,11 @@ impl Player<'_> {
                     took: Duration::ZERO,
                 }
             } else {
-                let due = start + step.at.unwrap_or_default();
-                let waited = self.wait(due.saturating_sub(self.executor.now()));
+                let waited = self.wait_until_allowed(index, on_progress).and_then(|()| {
+                    let now = self.executor.now();
+                    let due = *start.get_or_insert(now) + step.at.unwrap_or_default();
+                    self.wait(due.saturating_sub(now))
+                });
                 on_progress(Progress::Began { step: index, text: &step.to_string() });
                 self.run_step(step, waited)
             };
@@ -89,6 +102,28 @@ impl Player<'_> {
             reports.push(report);
         }
         reports
+    }
+
+    /// Waits until the executor allows the step with this index.
+    fn wait_until_allowed(
+        &self,
+        index: usize,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), StepError> {
+        let is_allowed = || self.executor.steps_allowed().is_none_or(|allowed| index < allowed);
+        if is_allowed() {
+            return Ok(());
+        }
+        on_progress(Progress::Waiting { step: index });
+        let start = self.executor.now();
+        while !is_allowed() {
+            if self.executor.now().saturating_sub(start) >= CONTINUE_TIMEOUT {
+                let minutes = CONTINUE_TIMEOUT.as_secs() / 60;
+                return Err(StepError::Broken(format!("not continued within {minutes} minutes")));
+            }
+            self.wait(POLL_INTERVAL)?;
+        }
+        Ok(())
     }
 
     fn run_step(&mut self, step: &Step, waited: Result<(), StepError>) -> StepReport {

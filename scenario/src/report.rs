@@ -9,6 +9,11 @@ use api_types::Verdict;
 pub enum Progress<'a> {
     /// The cluster was prepared or cleaned up in some way.
     Note(&'a str),
+    /// A step waits until the executor allows it. This is reported once per wait.
+    Waiting {
+        /// The index in [`Scenario::steps`](crate::Scenario::steps).
+        step: usize,
+    },
     /// A step has started.
     Began {
         /// The index in [`Scenario::steps`](crate::Scenario::steps).

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use api_types::ScenarioSummary;
+use api_types::{Question, ScenarioSummary, StepText};
 
 use crate::expectation::{Condition, Expectation};
 use crate::operation::Operation;
@@ -25,6 +25,12 @@ pub struct Scenario {
     pub names: Vec<String>,
     /// The number of additional heroes with generated names. Their labels are `#1`, `#2` and so on.
     pub invented: u32,
+    /// The scenario's heroes remain at its end. Otherwise the player terminates them.
+    pub keep_heroes: bool,
+    /// A question about the outcome, to answer before the first step.
+    pub predict: Option<Question>,
+    /// What the scenario has shown if it passes. May be empty.
+    pub conclude: String,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
@@ -34,6 +40,8 @@ pub struct Scenario {
 pub struct Step {
     /// The earliest start, since the first step; `None` for directly after the previous step.
     pub at: Option<Duration>,
+    /// What the step does, and what to look at. May be empty.
+    pub say: String,
     /// The content of the step.
     pub kind: StepKind,
     /// The step passes if its expectation is not met, and fails if it is.
@@ -58,10 +66,15 @@ pub enum StepKind {
 }
 
 impl Scenario {
-    /// Returns the scenario without its steps, as the API lists it.
+    /// Returns the scenario in words, as the API lists it.
     #[must_use]
     pub fn summary(self) -> ScenarioSummary {
+        let steps = self.steps.iter();
         ScenarioSummary {
+            steps: steps
+                .map(|step| StepText { text: step.to_string(), say: step.say.clone() })
+                .collect(),
+            predict: self.predict,
             name: self.name,
             title: self.title,
             about: self.about,

@@ -40,6 +40,8 @@ mod tests {
             let name = &scenario.name;
             assert!(!scenario.expectations().is_empty(), "{name}");
             assert!(!scenario.about.is_empty() && scenario.takes.is_some(), "{name}");
+            assert!(scenario.predict.is_some() && !scenario.conclude.is_empty(), "{name}");
+            assert!(!scenario.steps[0].say.is_empty(), "{name} begins with an explanation");
             let last = scenario.steps.last().expect("a scenario has steps");
             assert!(matches!(last.kind, StepKind::Expect(_)), "{name} ends with an expectation");
         }

@@ -3,9 +3,7 @@
 use std::num::{NonZeroU64, NonZeroU128};
 use std::time::Duration;
 
-use gossip::fault::{
-    Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, PaceSetting, Report,
-};
+use gossip::fault::{Control, Fault, FaultId, FaultKind, Frames, InForce, Pace, Report, Setting};
 use gossip::types::request::Request;
 use gossip::wire::{Hello, PROTOCOL_VERSION, Welcome, decode, encode};
 use gossip::{
@@ -41,7 +39,7 @@ fn version_13_has_these_bytes() {
     assert_eq!(
         hex(&hello().encode()),
         format!(
-            "534843310d000973757065726865726f06676f7468616d01a1fb4fc305000000000000000000000100{}",
+            "534843310e000973757065726865726f06676f7468616d01a1fb4fc305000000000000000000000100{}",
             "07".repeat(32)
         )
     );
@@ -174,14 +172,22 @@ fn version_13_has_these_bytes() {
         ),
         (Frame::Control(Control::Heal(fault.id)), "05014d"),
         (
-            Frame::Control(Control::Pace(PaceSetting {
-                pace: Pace::PAUSED,
+            Frame::Control(Control::Pace(Setting {
+                value: Pace::PAUSED,
                 at: UnixMillis(5),
                 by: "dispatch".parse().unwrap(),
             })),
             "05020005086469737061746368",
         ),
         (Frame::Control(Control::Accept(UnixMillis(5_000))), "05038827"),
+        (
+            Frame::Control(Control::Quiet(Setting {
+                value: true,
+                at: UnixMillis(5),
+                by: "dispatch".parse().unwrap(),
+            })),
+            "05040105086469737061746368",
+        ),
         (
             Frame::Report(Report {
                 healed: vec![FaultId(9)],

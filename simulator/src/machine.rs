@@ -137,7 +137,8 @@ fn converted<C>(input: Input<Infallible>) -> Input<C> {
         Input::LinkDown { peer, cause } => Input::LinkDown { peer, cause },
         Input::Refused { peer, running } => Input::Refused { peer, running },
         Input::Frame { from, frame } => Input::Frame { from, frame },
-        Input::Pace(pace) => Input::Pace(pace),
+        Input::Pace(set) => Input::Pace(set),
+        Input::Quiet(set) => Input::Quiet(set),
         Input::Command(never) => match never {},
     }
 }

@@ -62,6 +62,12 @@ fn what_users_ask_of_one_dispatch_is_seen_at_the_other() {
     wait_value(first, "/api/v1/gossip", "/paused", &json!(false));
     let _ = second.post("/api/v1/gossip/pause", &json!({})).expect(200);
     wait_value(first, "/api/v1/gossip", "/paused", &json!(true));
+    // So is the quiet, a setting of its own.
+    let _ = first.post("/api/v1/quiet", &json!({})).expect(200);
+    wait_value(&second, "/api/v1/cluster", "/quiet", &json!(true));
+    let _ = second.post("/api/v1/quiet/end", &json!({})).expect(200);
+    wait_value(first, "/api/v1/cluster", "/quiet", &json!(false));
+    wait_value(first, "/api/v1/gossip", "/paused", &json!(true));
     // Its lease ends with the dispatch that renews it, and so does what that one reported.
     let cut = json!({ "kind": "cut", "from": "gotham", "to": "*", "heal_after_s": 60 });
     let _ = first.post("/api/v1/faults", &cut).expect(201);

@@ -37,6 +37,8 @@ mod output;
 mod page;
 mod pictures;
 mod proxies;
+mod quiet;
+mod reset;
 mod scenarios;
 mod security;
 mod services;

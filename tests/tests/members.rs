@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cluster_tests::{Cluster, HANG_TIMEOUT, Heroes, Link, Options, incarnation_now, wait_until};
-use gossip::fault::{Control, Pace, PaceSetting};
+use gossip::fault::{Control, Pace, Setting};
 use gossip::{
     Fingerprint, Hlc, Horizon, Incarnation, Origin, PullOptions, PullRequest, Stamp, Summary,
     UnixMillis, VersionVector,
@@ -299,7 +299,7 @@ const FALSE_NAMES: &[Attack] = &[
         }
     }),
     ("control frames", |member| {
-        let pace = PaceSetting { pace: Pace::PAUSED, at: UnixMillis(u64::MAX), by: member.me.node };
+        let pace = Setting { value: Pace::PAUSED, at: UnixMillis(u64::MAX), by: member.me.node };
         for control in [Control::Pace(pace), Control::Accept(UnixMillis(u64::MAX))] {
             member.link.send_frame(&Frame::Control(control));
         }

@@ -18,7 +18,7 @@ use crate::event_log::{EventKind, LoggedWrite, NewEvent};
 use crate::model::tables::TypeTable;
 use crate::request::{
     AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, CreateMany, Find, Forget, Log, Operation,
-    ReadView, Request, RequestError, SetPace, Stop, Ticket, Written,
+    ReadView, Request, RequestError, SetPace, SetQuiet, Stop, TerminateMany, Ticket, Written,
 };
 use crate::text::isolated;
 
@@ -51,6 +51,10 @@ impl Dispatch {
                 let outcome = self.terminate(now, terminate.hero);
                 self.reply(Ticket::<crate::request::Terminate>::new(ticket), outcome);
             }
+            Action::TerminateMany(TerminateMany { heroes }) => {
+                let outcome = self.terminate_many(now, &heroes);
+                self.reply(Ticket::<TerminateMany>::new(ticket), Ok(outcome));
+            }
             Action::Bomb(bomb) => self.bomb(now, Ticket::new(ticket), &bomb, trace),
             Action::Forget(Forget { city }) => {
                 let outcome = self.forget(now, city);
@@ -61,6 +65,10 @@ impl Dispatch {
             Action::SetPace(SetPace { pace }) => {
                 self.set_pace(now, pace);
                 self.reply(Ticket::<SetPace>::new(ticket), Ok(pace));
+            }
+            Action::SetQuiet(SetQuiet { quiet }) => {
+                self.set_quiet(now, quiet);
+                self.reply(Ticket::<SetQuiet>::new(ticket), Ok(quiet));
             }
             Action::AcceptStamps(request) => {
                 let acceptance = self.accept_stamps(now, &request);

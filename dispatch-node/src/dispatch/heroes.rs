@@ -13,8 +13,8 @@ use shared::{Entry, EntryRef, Value};
 
 use super::Dispatch;
 use crate::event_log::{EventKind, LoggedWrite};
-use crate::request::{RequestError, Written};
-use crate::text::isolated;
+use crate::request::{RequestError, TERMINATE_MAX, Terminations, Written};
+use crate::text::{counted, isolated};
 
 /// The counter of created heroes.
 pub const CREATED: &str = "created";
@@ -76,6 +76,29 @@ impl Dispatch {
     pub(super) fn terminate(&mut self, now: Now, id: HeroId) -> Result<Written, RequestError> {
         let copy = self.copy(id)?;
         self.write_over(now, id, Value::Tombstone, &copy, EventKind::Terminated, "was terminated")
+    }
+
+    /// Terminates those of these heroes that live. Heroes that cannot be terminated do not keep others
+    /// from it.
+    pub(super) fn terminate_many(&mut self, now: Now, heroes: &[HeroId]) -> Terminations {
+        let mut outcome = Terminations::default();
+        for hero in heroes.iter().take(TERMINATE_MAX) {
+            let written = self.copy(*hero).and_then(|copy| {
+                let written = self.replica.write_over(now, *hero, Value::Tombstone, Some(&copy));
+                self.written(now, *hero, written)
+            });
+            match written {
+                Ok(_) => outcome.terminated += 1,
+                Err(RequestError::Deleted(_)) => {}
+                Err(error) => outcome.refused.push((*hero, error)),
+            }
+        }
+        if outcome.terminated > 0 {
+            // One event for all of them, as for their creation.
+            let heroes = counted(outcome.terminated, "superhero was", "superheroes were");
+            self.log(now, self.me(), EventKind::Terminated, format!("{heroes} terminated"));
+        }
+        outcome
     }
 
     fn write_over(

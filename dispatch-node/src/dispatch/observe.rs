@@ -2,7 +2,6 @@
 //!
 //! Invariant: observed entries never enter the replica, so observation heals nothing.
 
-use gossip::fault::Control;
 use gossip::{Incarnation, LinkDown, NodeName, Now, Origin};
 use shared::options::is_dispatch;
 use shared::{Frame, Observation};
@@ -18,11 +17,7 @@ impl Dispatch {
         let origin = Origin { node: peer, incarnation };
         self.desk.link_up(origin);
         self.replica.link_up(now, origin);
-        // The city may have started after the last announcement, and would run at the default pace.
-        // Another dispatch may have missed that the default pace was set again.
-        if let Some(set) = self.gossip.latest().filter(|set| set.by == self.me()) {
-            self.send(peer, Frame::Control(Control::Pace(set)));
-        }
+        self.send_settings(peer);
         self.send_accepted(now, peer);
         let Some(city) = self.observer.city_mut(peer) else { return };
         let (before, is_lost_reported) = (city.incarnation, city.is_lost_reported);

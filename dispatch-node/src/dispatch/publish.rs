@@ -61,7 +61,8 @@ impl Dispatch {
             status,
             events: self.record.log.events().clone(),
             faults: self.faults.faults.views(now.mono),
-            pace: self.gossip.pace(),
+            pace: self.gossip.pace.value(),
+            quiet: self.quiet.value(),
             drift_max_ms: u64::try_from(self.alarms.drift_max().as_millis()).unwrap_or(u64::MAX),
             intervals: Intervals {
                 city: self.observer.cities().iter().find_map(|city| city.gossip_interval),

@@ -54,12 +54,14 @@ impl Record {
             | EventKind::Accepted
             | EventKind::Paused
             | EventKind::Resumed
+            | EventKind::Quiet
             | EventKind::Stepped
             | EventKind::Stopped
             | EventKind::Killed
             | EventKind::Rebuilt
             | EventKind::Played
             | EventKind::LostWrite
+            | EventKind::Reset
             | EventKind::Agreed
             | EventKind::Alarm => false,
         };

@@ -3,9 +3,6 @@
 //! Invariant: a step is carried only if it arrives from its author, and only to a linked
 //! incarnation.
 
-use std::time::Duration;
-
-use gossip::fault::{Control, Pace, PaceSetting};
 use gossip::{NodeName, Now, Origin, replica};
 use shared::{Envelope, Frame, Step};
 
@@ -119,66 +116,6 @@ impl Dispatch {
                 }
             }
         }
-    }
-
-    pub(super) fn set_pace(&mut self, now: Now, pace: Pace) {
-        if pace != self.gossip.pace() {
-            let (kind, text) = match pace.percent {
-                0 => (EventKind::Paused, "gossip is paused".to_owned()),
-                100 => (EventKind::Resumed, "gossip runs at its configured pace".to_owned()),
-                percent => {
-                    let text = format!("gossip runs at {percent} % of its configured pace");
-                    (EventKind::Resumed, text)
-                }
-            };
-            self.log(now, self.me(), kind, text);
-        }
-        let at = self
-            .gossip
-            .latest()
-            .map_or(now.wall, |latest| now.wall.max(latest.at.plus(Duration::from_millis(1))));
-        self.gossip.set(now, PaceSetting { pace, at, by: self.me() });
-        self.replica.pause(pace == Pace::PAUSED);
-        self.announce_pace(now);
-    }
-
-    /// Takes over the pace that another dispatch has set, for the time of its lease. If this one has set
-    /// a later one, the other has not heard of it, and is told.
-    pub(super) fn adopt_pace(&mut self, now: Now, set: PaceSetting) {
-        let latest = self.gossip.latest().filter(|latest| latest.is_later_than(&set));
-        if let Some(latest) = latest {
-            if latest.by == self.me() {
-                self.announce_pace(now);
-            }
-            return;
-        }
-        self.gossip.adopt(now, set);
-        self.replica.pause(set.pace == Pace::PAUSED);
-        self.publisher.touch(now);
-    }
-
-    /// Returns to the configured pace if the dispatch that has set another one announces it no more.
-    pub(super) fn end_adopted_pace(&mut self, now: Now) {
-        if self.gossip.end_overdue_pace(now) {
-            self.replica.pause(false);
-            self.publisher.touch(now);
-        }
-    }
-
-    pub(super) fn announce_due_pace(&mut self, now: Now) {
-        if self.gossip.announcement_is_due(now) {
-            self.announce_pace(now);
-        }
-    }
-
-    fn announce_pace(&mut self, now: Now) {
-        let Some(set) = self.gossip.latest() else { return };
-        // Those without a link are sent the pace when they connect.
-        let nodes: Vec<NodeName> = self.observer.links().keys().copied().collect();
-        for node in nodes {
-            self.send(node, Frame::Control(Control::Pace(set)));
-        }
-        self.gossip.announced(now);
     }
 
     pub(super) fn begin_exchange(

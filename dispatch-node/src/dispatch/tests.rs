@@ -7,9 +7,9 @@ use crate::model::node_state::NodeStatus;
 use crate::model::view::View;
 use crate::request::{
     AcceptStamps, Action, Ask, Assign, Bomb, CREATE_MAX, Create, CreateMany, Forget, Heal, Inject,
-    Outcome, ReadView, Reply, Request, Terminate, Written,
+    Outcome, ReadView, Reply, Request, SetPace, SetQuiet, Terminate, TerminateMany, Written,
 };
-use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Report};
+use gossip::fault::{Control, Fault, FaultKind, Frames, InForce, Pace, Report, Setting};
 use gossip::types;
 use gossip::{
     Fingerprint, Hlc, Incarnation, LinkDown, PullOptions, PullRequest, Pulled, Stamp, Summary,
@@ -950,4 +950,95 @@ fn city_that_does_not_answer_questions_is_not_up() {
     // Dispatch itself was stopped for a minute: the answer may be waiting for it.
     dispatch.tick(at(65_000));
     assert_eq!(status(&mut dispatch, at(65_010)), NodeStatus::Up);
+}
+
+/// The quiet settings among these frames, with their receivers.
+fn quiets(sent: &[(NodeName, Frame)]) -> Vec<(String, bool)> {
+    let quiet = |(to, frame): &(NodeName, Frame)| {
+        let Frame::Control(Control::Quiet(set)) = frame else { return None };
+        Some((to.to_string(), set.value))
+    };
+    sent.iter().filter_map(quiet).collect()
+}
+
+fn quiet_events(view: &View) -> Vec<String> {
+    let events = view.events.iter().filter(|event| event.kind == EventKind::Quiet);
+    events.map(|event| event.text.clone()).collect()
+}
+
+#[test]
+fn quiet_is_sent_to_each_linked_node_and_renewed_until_it_ends() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let (sent, answers) = ask(&mut dispatch, at(1_100), SetQuiet { quiet: true });
+    assert!(matches!(answers[..], [Ok(Reply::QuietSet(true))]), "{answers:?}");
+    assert_eq!(quiets(&sent), [("gotham".to_owned(), true)]);
+    // A pause is another setting.
+    ask(&mut dispatch, at(1_200), SetPace { pace: Pace::PAUSED });
+    ask(&mut dispatch, at(1_300), SetPace { pace: Pace::FREE });
+    assert!(view(&mut dispatch, at(1_400)).quiet);
+    dispatch.tick(at(2_100));
+    assert_eq!(quiets(&outputs(&mut dispatch).0), [("gotham".to_owned(), true)], "renewed");
+    let capitol = Input::LinkUp { peer: name("capitol"), incarnation: Incarnation::at(1) };
+    dispatch.handle(at(2_200), capitol);
+    assert_eq!(
+        quiets(&outputs(&mut dispatch).0),
+        [("capitol".to_owned(), true)],
+        "sent to a new link"
+    );
+    ask(&mut dispatch, at(2_300), SetQuiet { quiet: true });
+    ask(&mut dispatch, at(2_400), SetQuiet { quiet: false });
+    let view = view(&mut dispatch, at(2_500));
+    assert!(!view.quiet);
+    assert_eq!(quiet_events(&view).len(), 2, "one event each way");
+    dispatch.tick(at(9_000));
+    assert_eq!(quiets(&outputs(&mut dispatch).0), []);
+}
+
+#[test]
+fn quiet_of_another_dispatch_is_taken_over_until_its_lease_ends() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let other =
+        |at: Now, value| Input::Quiet(Setting { value, at: at.wall, by: name("dispatch-2") });
+    dispatch.handle(at(1_100), other(at(1_100), true));
+    assert!(view(&mut dispatch, at(1_200)).quiet);
+    dispatch.tick(at(4_000));
+    assert!(view(&mut dispatch, at(4_000)).quiet && quiets(&outputs(&mut dispatch).0).is_empty());
+    dispatch.tick(at(4_100));
+    assert!(!view(&mut dispatch, at(4_100)).quiet);
+    // The setting of this one is later, which the other one has not heard of.
+    let (sent, _) = ask(&mut dispatch, at(4_200), SetQuiet { quiet: false });
+    assert_eq!(quiets(&sent), [("gotham".to_owned(), false)]);
+    dispatch.handle(at(4_300), other(at(1_100), true));
+    assert_eq!(
+        quiets(&outputs(&mut dispatch).0),
+        [("gotham".to_owned(), false)],
+        "announced again"
+    );
+    assert!(!view(&mut dispatch, at(4_400)).quiet);
+}
+
+#[test]
+fn heroes_are_terminated_together_with_one_event() {
+    let mut dispatch = dispatch(&["gotham"]);
+    let heroes: Vec<HeroId> =
+        (0..4).map(|number| create(&mut dispatch, at(1_100 + number))).collect();
+    ask(&mut dispatch, at(1_200), Terminate { hero: heroes[0] });
+    let mut all = heroes.clone();
+    all.push(HeroId::MIN);
+    let (_, answers) = ask(&mut dispatch, at(1_300), TerminateMany { heroes: all.clone() });
+    let [Ok(Reply::TerminatedMany(outcome))] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(outcome.terminated, 3, "one was terminated before");
+    assert_eq!(outcome.refused, [(HeroId::MIN, RequestError::UnknownHero(HeroId::MIN))]);
+    assert_eq!(dispatch.replica().map().live(), 0);
+    let view = view(&mut dispatch, at(1_400));
+    let last = view.events.last().expect("an event");
+    assert_eq!(
+        (last.kind, last.text.as_str()),
+        (EventKind::Terminated, "3 superheroes were terminated")
+    );
+    let (_, answers) = ask(&mut dispatch, at(1_500), TerminateMany { heroes });
+    assert!(
+        matches!(&answers[..], [Ok(Reply::TerminatedMany(outcome))] if outcome.terminated == 0),
+        "{answers:?}"
+    );
 }

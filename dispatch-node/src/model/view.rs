@@ -48,6 +48,8 @@ pub struct View {
     pub faults: Vec<FaultView>,
     /// The pace of gossip.
     pub pace: Pace,
+    /// True if the cities neither patrol nor fight.
+    pub quiet: bool,
     /// The intervals of gossip at its default pace.
     pub intervals: Intervals,
     /// The largest accepted difference between a stamp and a clock, in milliseconds.

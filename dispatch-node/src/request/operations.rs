@@ -51,6 +51,16 @@ pub struct Terminate {
     pub hero: HeroId,
 }
 
+/// The maximum number of heroes terminated by one request, so that other requests do not wait long.
+pub const TERMINATE_MAX: usize = 1_000;
+
+/// Terminates heroes, those of them that live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminateMany {
+    /// The heroes, at most [`TERMINATE_MAX`]; further ones are left out.
+    pub heroes: Vec<HeroId>,
+}
+
 /// Crashes a city's replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bomb {
@@ -92,6 +102,13 @@ pub struct Heal {
 pub struct SetPace {
     /// The pace.
     pub pace: Pace,
+}
+
+/// Makes the cities quiet, or ends that: a quiet city neither patrols nor fights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetQuiet {
+    /// True to make them quiet.
+    pub quiet: bool,
 }
 
 /// The furthest time ahead of dispatch's clock up to which stamps can be accepted: a century.

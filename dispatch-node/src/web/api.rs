@@ -10,6 +10,8 @@ pub(crate) mod faults;
 pub(crate) mod heroes;
 pub(crate) mod lost_writes;
 pub(crate) mod pace;
+pub(crate) mod quiet;
 pub(crate) mod refusals;
+pub(crate) mod reset;
 pub(crate) mod scenarios;
 pub(crate) mod stamps;

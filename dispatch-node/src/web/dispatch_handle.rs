@@ -18,7 +18,7 @@ use crate::request::{
     Action, Command, Kill, Log, Operation, Outcome, ReadView, Reply, Request, RequestError,
 };
 use crate::web::error::{OUTCOME_UNKNOWN, Problem, dispatch_unresponsive};
-use crate::web::idempotency::{Change, IdempotencyKeys};
+use crate::web::idempotency::{Answer, Change, IdempotencyKeys};
 use crate::web::launcher::{self, LauncherClient};
 use crate::web::spans::requests;
 use crate::web::spans::writes::WriteSpans;
@@ -117,14 +117,19 @@ impl DispatchHandle {
         let execute = {
             let action = action.clone();
             async move || {
-                if let Action::Kill(Kill { city }) = action {
-                    return dispatch.kill(city).await.map(Some);
-                }
-                dispatch.execute(action).await.map(Some)
+                let reply = if let Action::Kill(Kill { city }) = action {
+                    dispatch.kill(city).await?
+                } else {
+                    dispatch.execute(action).await?
+                };
+                Ok(Some(Answer::Machine(reply)))
             }
         };
-        let reply = self.keys.once(key, Change::Action(action), execute).await?;
-        reply.ok_or_else(dispatch_unresponsive)
+        match self.keys.once(key, Change::Action(action), execute).await? {
+            Some(Answer::Machine(reply)) => Ok(reply),
+            // The same key and change have the same answer, so this cannot happen.
+            Some(Answer::Reset(_)) | None => Err(dispatch_unresponsive()),
+        }
     }
 
     /// Kills the process of a city: by the launcher if that started it, or else by a command.

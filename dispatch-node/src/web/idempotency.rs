@@ -1,5 +1,8 @@
 //! The changes at dispatch that an idempotency key can repeat.
 
+use std::sync::Arc;
+
+use api_types::{PlayRequest, ResetDone};
 use gossip::NodeName;
 use node_api::error::Problem;
 use node_api::idempotency;
@@ -19,11 +22,24 @@ pub(crate) enum Change {
     /// The end of a city's process and of its membership.
     Remove(NodeName),
     /// The start of a scenario.
-    Play(String),
+    Play(String, PlayRequest),
+    /// The start of the step that waits.
+    Continue,
+    /// The reset of the cluster.
+    Reset,
 }
 
-/// The outcome of a change; without a reply if the machine has no part in it.
-pub(crate) type Outcome = Result<Option<Reply>, Problem>;
+/// The answer to a change that was made.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    /// The reply of the machine.
+    Machine(Reply),
+    /// The result of a reset.
+    Reset(Arc<ResetDone>),
+}
+
+/// The outcome of a change; without an answer if there is nothing to tell.
+pub(crate) type Outcome = Result<Option<Answer>, Problem>;
 
 /// The keys that were used last, with their changes and outcomes. Clones share them.
 #[derive(Clone, Default)]
@@ -49,19 +65,19 @@ impl IdempotencyKeys {
             let execution = requests::in_current(execute());
             async move { execution.await.map(Made) }
         };
-        self.0.once(key, change, execute).await.map(|Made(reply)| reply)
+        self.0.once(key, change, execute).await.map(|Made(answer)| answer)
     }
 }
 
 /// The reply to a change that was made.
 #[derive(Clone)]
-struct Made(Option<Reply>);
+struct Made(Option<Answer>);
 
 impl idempotency::Reply for Made {
     fn writes(&self) -> usize {
         match &self.0 {
             // One creation may have made ten thousand.
-            Some(Reply::Created(created)) => created.len(),
+            Some(Answer::Machine(Reply::Created(created))) => created.len(),
             Some(_) | None => 0,
         }
     }

@@ -106,6 +106,7 @@ pub(crate) fn cluster(view: &View, addresses: &BTreeMap<NodeName, String>) -> Cl
     });
     Cluster {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        quiet: view.quiet,
         nodes: cities.chain([described(&view.dispatch, "dispatch")]).collect(),
     }
 }

@@ -18,7 +18,8 @@ use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 
 use crate::web::api::{
-    cities, cluster, description, explanation, faults, heroes, lost_writes, pace, scenarios, stamps,
+    cities, cluster, description, explanation, faults, heroes, lost_writes, pace, quiet, reset,
+    scenarios, stamps,
 };
 use crate::web::assets;
 use crate::web::auth::middleware as access;
@@ -78,8 +79,12 @@ fn routes() -> Router<AppState> {
         .route("/gossip/resume", post(pages::gossip::resume))
         .route("/gossip/step", post(pages::gossip::step))
         .route("/gossip/speed", post(pages::gossip::speed))
+        .route("/quiet", post(pages::gossip::quiet))
+        .route("/quiet/end", post(pages::gossip::end_quiet))
+        .route("/reset", post(forms::reset))
         .route("/stamps/accept", post(pages::stamps::accept))
         .route("/scenarios", post(pages::scenarios::play))
+        .route("/scenarios/continue", post(pages::scenarios::go_on))
         .route("/cities/{city}/rebuild", post(forms::rebuild))
         .route("/api", get(description::page))
         .route("/api/openapi.json", get(move || description::openapi(described)))
@@ -112,9 +117,13 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(pace::resume))
         .routes(routes!(pace::speed))
         .routes(routes!(pace::step))
+        .routes(routes!(quiet::quiet))
+        .routes(routes!(quiet::end_quiet))
+        .routes(routes!(reset::reset))
         .routes(routes!(stamps::accept))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::play_scenario))
+        .routes(routes!(scenarios::continue_scenario))
         .routes(routes!(cluster::cluster))
         .routes(routes!(cluster::verdict))
         .routes(routes!(cluster::events))

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use shared::hero::HeroId;
 use crate::model::view::View;
 use crate::request::{
     Assign, Bomb, Create, CreateMany, Find, Heal, Kill, Operation, RequestError, RunExchange,
-    SetPace, Stop, Terminate, Written,
+    SetPace, SetQuiet, Stop, Terminate, Written,
 };
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, dispatch_unresponsive, out_of_range};
@@ -41,6 +42,8 @@ pub(crate) struct OwnCluster {
     runtime: Handle,
     /// The zero of the player's clock.
     start: Instant,
+    /// The number of steps that may start; `None` if all may.
+    allowed: Option<Arc<AtomicUsize>>,
 }
 
 impl OwnCluster {
@@ -51,9 +54,10 @@ impl OwnCluster {
         domain: Domain,
         launcher: LauncherClient,
         stop: CancellationToken,
+        allowed: Option<Arc<AtomicUsize>>,
     ) -> Self {
         let (runtime, start) = (Handle::current(), Instant::now());
-        Self { dispatch, domain, launcher, stop, runtime, start }
+        Self { dispatch, domain, launcher, stop, runtime, start, allowed }
     }
 
     /// Waits for the reply to a request, unless dispatch stops.
@@ -168,6 +172,18 @@ impl Executor for OwnCluster {
             return Err(failure(out_of_range("percent", "10 to 1000", percent.into())));
         }
         self.set_pace(Pace { percent })
+    }
+
+    fn is_quiet(&self) -> Result<bool, Failure> {
+        Ok(self.view()?.quiet)
+    }
+
+    fn set_quiet(&self, quiet: bool) -> Result<(), Failure> {
+        self.ask(SetQuiet { quiet }).map(drop)
+    }
+
+    fn steps_allowed(&self) -> Option<usize> {
+        self.allowed.as_ref().map(|allowed| allowed.load(Ordering::Relaxed))
     }
 
     fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure> {

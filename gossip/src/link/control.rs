@@ -1,4 +1,4 @@
-//! Control requests to a process: faults, the pace of gossip, and accepted stamps.
+//! Control requests to a process: faults, settings of the cluster, and accepted stamps.
 //!
 //! Invariant: this state belongs to the process, not to an incarnation, so a crash heals no fault.
 
@@ -8,23 +8,24 @@ use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::fault::{Control, FAULTS_MAX, FaultId, Pace, PaceSetting, Report};
+use crate::fault::{Control, FAULTS_MAX, FaultId, LEASE, Pace, Report, Setting};
 use crate::id::NodeName;
 use crate::link::clock::SystemClock;
 use crate::link::faults::Faults;
 use crate::link::freeze::{self, Thaw};
 use crate::link::secret::Secret;
+use crate::machine::Input;
 use crate::message::Application;
 use crate::time::Now;
 
 /// The interval between reports to the controllers while faults are in force.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The faults in force and the pace of a process.
+/// The faults in force and the settings of a process.
 pub(super) struct Controls<A: Application> {
     pub(super) faults: Faults<A>,
-    /// The latest pace set by a controller, and the end of its lease.
-    pace: Option<(PaceSetting, Duration)>,
+    pace: Leased<Pace>,
+    quiet: Leased<bool>,
     frozen: watch::Sender<bool>,
     /// The requests to end a freeze.
     thaw: (mpsc::Sender<FaultId>, mpsc::Receiver<FaultId>),
@@ -37,7 +38,8 @@ impl<A: Application> Controls<A> {
     pub(super) fn new(me: NodeName, seed: u64) -> Self {
         Self {
             faults: Faults::new(me, seed),
-            pace: None,
+            pace: Leased(None),
+            quiet: Leased(None),
             frozen: watch::Sender::new(false),
             thaw: mpsc::channel(FAULTS_MAX),
             report_at: Duration::ZERO,
@@ -73,13 +75,13 @@ impl<A: Application> Controls<A> {
         self.report_soon();
     }
 
-    /// Applies a control request. Returns the new pace, if it set one.
-    pub(super) fn apply(
+    /// Applies a control request. Returns the setting for the machine, if it is one that applies.
+    pub(super) fn apply<C>(
         &mut self,
         now: Now,
         clock: &SystemClock,
         control: Control,
-    ) -> Option<PaceSetting> {
+    ) -> Option<Input<A, C>> {
         match control {
             Control::Inject { fault, heal_after } => {
                 info!(
@@ -98,15 +100,8 @@ impl<A: Application> Controls<A> {
                 self.faults.heal(fault);
                 self.report_soon();
             }
-            Control::Pace(set) => {
-                // The lease of an earlier one may be renewed by a controller that has not heard of the
-                // later one yet.
-                if self.pace.is_some_and(|(known, _)| known.is_later_than(&set)) {
-                    return None;
-                }
-                self.pace = Some((set, now.mono + Pace::LEASE));
-                return Some(set);
-            }
+            Control::Pace(set) => return self.pace.renew(now, set).then_some(Input::Pace(set)),
+            Control::Quiet(set) => return self.quiet.renew(now, set).then_some(Input::Quiet(set)),
             Control::Accept(time) => {
                 info!(until_ms = time.0, "stamps accepted up to this time");
                 clock.accept(time);
@@ -153,9 +148,30 @@ impl<A: Application> Controls<A> {
         self.faults.deadline(now.mono).into_iter().chain([self.report_at]).min()
     }
 
-    /// Returns the pace with which a new incarnation starts, if its lease has not ended.
-    pub(super) fn pace(&self, now: Now) -> Option<PaceSetting> {
-        self.pace.filter(|(_, until)| *until > now.mono).map(|(set, _)| set)
+    /// Returns the settings with which a new incarnation starts: those whose leases have not ended.
+    pub(super) fn settings<C>(&self, now: Now) -> impl Iterator<Item = Input<A, C>> + use<A, C> {
+        let pace = self.pace.current(now).map(Input::Pace);
+        pace.into_iter().chain(self.quiet.current(now).map(Input::Quiet))
+    }
+}
+
+/// The latest setting of a controller, and the end of its lease.
+struct Leased<T>(Option<(Setting<T>, Duration)>);
+
+impl<T: Copy> Leased<T> {
+    /// Renews the lease of a setting, and returns whether it applies. The lease of an earlier one may
+    /// be renewed by a controller that has not heard of the later one yet.
+    fn renew(&mut self, now: Now, set: Setting<T>) -> bool {
+        if self.0.is_some_and(|(known, _)| known.is_later_than(&set)) {
+            return false;
+        }
+        self.0 = Some((set, now.mono + LEASE));
+        true
+    }
+
+    /// Returns the setting, if its lease has not ended.
+    fn current(&self, now: Now) -> Option<Setting<T>> {
+        self.0.filter(|(_, until)| *until > now.mono).map(|(set, _)| set)
     }
 }
 
@@ -179,22 +195,44 @@ mod tests {
         Now::new(Duration::from_millis(ms), UnixMillis(ms))
     }
 
+    fn set<T>(at: u64, by: &str, value: T) -> Setting<T> {
+        Setting { value, at: UnixMillis(at), by: by.parse().unwrap() }
+    }
+
+    fn applies(controls: &mut Controls<Texts>, at_ms: u64, control: Control) -> bool {
+        let input = controls.apply::<()>(at(at_ms), &SystemClock::start(), control);
+        matches!(input, Some(Input::Pace(_) | Input::Quiet(_)))
+    }
+
     #[test]
-    fn pace_that_was_set_later_is_not_replaced_by_a_renewal_of_an_earlier_one() {
-        let clock = SystemClock::start();
+    fn setting_that_was_made_later_is_not_replaced_by_a_renewal_of_an_earlier_one() {
         let mut controls = Controls::<Texts>::new("gotham".parse().unwrap(), 7);
-        let set = |at, by: &str, percent| PaceSetting {
-            pace: Pace { percent },
-            at: UnixMillis(at),
-            by: by.parse().unwrap(),
+        let pace = |at, by, percent| Control::Pace(set(at, by, Pace { percent }));
+        assert!(applies(&mut controls, 0, pace(5, "dispatch", 0)));
+        assert!(applies(&mut controls, 900, pace(6, "dispatch-2", 100)));
+        assert!(!applies(&mut controls, 1_000, pace(5, "dispatch", 0)));
+        assert!(applies(&mut controls, 1_100, pace(6, "dispatch-2", 100)), "it is renewed");
+        assert!(!applies(&mut controls, 1_200, pace(6, "dispatch", 50)), "of one moment");
+        // The pace and the quiet are settings of their own.
+        let quiet = |at, by, value| Control::Quiet(set(at, by, value));
+        assert!(applies(&mut controls, 1_300, quiet(4, "dispatch", true)));
+        assert!(!applies(&mut controls, 1_400, quiet(3, "dispatch-2", false)));
+    }
+
+    #[test]
+    fn new_incarnation_starts_with_the_settings_whose_leases_have_not_ended() {
+        let mut controls = Controls::<Texts>::new("gotham".parse().unwrap(), 7);
+        assert!(applies(&mut controls, 0, Control::Pace(set(0, "dispatch", Pace::PAUSED))));
+        assert!(applies(&mut controls, 1_000, Control::Quiet(set(0, "dispatch", true))));
+        let settings = |at_ms| {
+            let inputs = controls.settings::<()>(at(at_ms));
+            let is_set = |input: &Input<Texts, ()>| {
+                matches!(input, Input::Pace(set) if set.value == Pace::PAUSED)
+                    || matches!(input, Input::Quiet(set) if set.value)
+            };
+            inputs.filter(is_set).count()
         };
-        let (earlier, later) = (set(5, "dispatch", 0), set(6, "dispatch-2", 100));
-        let mut apply = |at_ms, set| controls.apply(at(at_ms), &clock, Control::Pace(set));
-        assert_eq!(apply(0, earlier), Some(earlier));
-        assert_eq!(apply(900, later), Some(later));
-        assert_eq!(apply(1_000, earlier), None);
-        assert_eq!(apply(1_100, later), Some(later), "it is renewed");
-        assert_eq!(apply(1_200, set(6, "dispatch", 50)), None, "of one moment");
+        assert_eq!([2_999, 3_000, 4_000].map(settings), [2, 1, 0]);
     }
 
     #[tokio::test]
@@ -212,11 +250,11 @@ mod tests {
         let inject =
             |id| Control::Inject { fault: freeze(id), heal_after: Duration::from_secs(30) };
         // The first freeze is healed before it takes effect, and its thaw request arrives late.
-        assert_eq!(controls.apply(at(0), &clock, inject(1)), None);
-        assert_eq!(controls.apply(at(10), &clock, Control::Heal(FaultId(1))), None);
+        assert!(controls.apply::<()>(at(0), &clock, inject(1)).is_none());
+        assert!(controls.apply::<()>(at(10), &clock, Control::Heal(FaultId(1))).is_none());
         controls.thaw.0.try_send(FaultId(1)).unwrap();
         for id in [2, 3] {
-            assert_eq!(controls.apply(at(20), &clock, inject(id)), None);
+            assert!(controls.apply::<()>(at(20), &clock, inject(id)).is_none());
         }
         for (ends, stays_frozen) in [(None, true), (Some(2), true), (Some(3), false)] {
             ends.into_iter().for_each(|id| controls.thaw.0.try_send(FaultId(id)).unwrap());

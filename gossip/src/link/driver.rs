@@ -253,8 +253,8 @@ where
         }
         // Delayed frames are of the previous incarnation, and their receivers would drop them.
         controls.faults.drop_delayed();
-        if let Some(pace) = controls.pace(clock.now()) {
-            machine.handle(clock.now(), Input::Pace(pace));
+        for setting in controls.settings(clock.now()) {
+            machine.handle(clock.now(), setting);
         }
         let (calling, finished) =
             Calling::new(me, handlers.clone(), controls.frozen(), tasks.clone());
@@ -460,6 +460,7 @@ where
                 | Input::Refused { .. }
                 | Input::Frame { .. }
                 | Input::Pace(_)
+                | Input::Quiet(_)
                 | Input::Command(_)) => self.handle(input),
             }
         }
@@ -582,17 +583,17 @@ where
             Input::Frame { from, frame } => {
                 self.hooks.received(self.clock.now().mono, *from, frame);
             }
-            Input::Refused { .. } | Input::Pace(_) | Input::Command(_) => {}
+            Input::Refused { .. } | Input::Pace(_) | Input::Quiet(_) | Input::Command(_) => {}
         }
         self.machine.handle(self.clock.now(), input);
     }
 
-    /// Applies a control request, and passes a new pace to the machine.
+    /// Applies a control request, and passes a new setting to the machine.
     fn apply(&mut self, control: Control) {
-        let pace = self.controls.apply(self.clock.now(), self.clock, control);
+        let setting = self.controls.apply(self.clock.now(), self.clock, control);
         self.controls.update(self.clock.now(), self.clock);
-        if let Some(pace) = pace {
-            self.machine.handle(self.clock.now(), Input::Pace(pace));
+        if let Some(setting) = setting {
+            self.machine.handle(self.clock.now(), setting);
         }
     }
 

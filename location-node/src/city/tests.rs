@@ -2,6 +2,7 @@
 
 use super::*;
 use gossip::UnixMillis;
+use gossip::fault::{LEASE, Setting};
 use gossip::types::peers::GRACE;
 use gossip::types::registers::Batch;
 use gossip::types::request::{Request, RequestError};
@@ -516,4 +517,48 @@ fn observation_reports_new_pulls_with_relative_times() {
         (vec![Pulled { source: peer.node, asked_ago: ms(3_200), ended_ago: ms(200), outcome }], 1)
     );
     assert_eq!(observed(1), (vec![], 1));
+}
+
+fn quiet(city: &mut City, now: Now, value: bool) {
+    let set = Setting { value, at: now.wall, by: name(DISPATCH) };
+    city.handle(now, Input::Quiet(set));
+}
+
+/// Advances time in steps that are shorter than the intervals. Returns the events.
+fn run(city: &mut City, millis: std::ops::Range<u64>) -> Vec<Event> {
+    millis.step_by(50).for_each(|now| city.tick(at(now)));
+    outputs(city).1
+}
+
+#[test]
+fn quiet_city_neither_patrols_nor_fights_and_executes_commands() {
+    let second = Some(Duration::from_secs(1));
+    let mut city = gotham(second, second);
+    quiet(&mut city, at(1_000), true);
+    let (result, _) = command(&mut city, at(1_100), assign(1, Some(copy(50))));
+    assert!(matches!(result, Ok(Done::Assigned(_))), "{result:?}");
+    let before = city.replica().map().changes();
+    for renewed in (2_000..10_000).step_by(1_000) {
+        quiet(&mut city, at(renewed), true);
+        assert_eq!(run(&mut city, renewed..renewed + 1_000), []);
+    }
+    assert_eq!(city.replica().map().changes(), before, "neither the hero nor a villain changed");
+    quiet(&mut city, at(10_000), false);
+    let events = run(&mut city, 10_000..13_000);
+    assert!(events.contains(&Event::Patrols { hero: id(1) }), "{events:?}");
+}
+
+#[test]
+fn quiet_ends_with_its_lease_without_dispatch() {
+    let second = Some(Duration::from_secs(1));
+    let mut city = gotham(second, second);
+    let (result, _) = command(&mut city, at(1_100), assign(1, Some(copy(50))));
+    assert!(result.is_ok(), "{result:?}");
+    quiet(&mut city, at(1_200), true);
+    let ends = at(1_200).mono + LEASE;
+    let peer = name(DISPATCH);
+    city.handle(at(1_300), Input::LinkDown { peer, cause: gossip::LinkDown::Lost });
+    let ends_ms = u64::try_from(ends.as_millis()).unwrap();
+    assert_eq!(run(&mut city, 1_300..ends_ms), []);
+    assert!(!run(&mut city, ends_ms..ends_ms + 3_000).is_empty(), "patrols go on");
 }

@@ -1,7 +1,5 @@
 //! The injection of a fault, with the parameters of its kind.
 
-use std::time::Duration;
-
 use api_types::{ALL, FAULT_KINDS};
 use toml::Spanned;
 
@@ -14,10 +12,6 @@ use super::mistake::{Mistake, mistake};
 use super::table;
 use super::value::{AT_MAX, city, node, short_text, span_within};
 
-/// The default duration of a fault: longer than a scenario, so that the fault does not expire
-/// during it, but not much longer, in case the player is killed before its cleanup.
-const LASTS: Duration = Duration::from_secs(120);
-
 /// Returns the action that injects a fault.
 pub(super) fn inject(
     table: &Spanned<table::Fault>,
@@ -27,10 +21,8 @@ pub(super) fn inject(
     let kind = kind(table)?;
     let fault = Fault {
         to: far_end(table, &kind, to.as_ref())?,
-        lasts: match lasts {
-            None => Some(LASTS),
-            Some(lasts) => Some(span_within(lasts, AT_MAX)?),
-        },
+        // The player chooses the duration of a fault without one.
+        lasts: lasts.as_ref().map(|lasts| span_within(lasts, AT_MAX)).transpose()?,
         from: node(from)?,
         one_way: *one_way,
         kind,

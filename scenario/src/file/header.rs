@@ -1,6 +1,8 @@
-//! A whole file: its title, its setup, and its steps in order.
+//! A whole file: its title, its question, its setup, and its steps in order.
 
 use std::time::Duration;
+
+use api_types::Question;
 
 use crate::scenario::{Scenario, Step};
 use crate::span::written;
@@ -8,15 +10,17 @@ use crate::span::written;
 use super::labels::Labels;
 use super::mistake::{Mistake, mistake};
 use super::step;
-use super::table::{File, Setup};
+use super::table::{File, Predict, Setup};
 use super::value::{AT_MAX, short_text, span_within};
 
 const STEPS_MAX: usize = 500;
 const HEROES_MAX: u32 = 1_000;
+/// The largest number of answers to a question.
+const ANSWERS_MAX: usize = 6;
 
 /// Returns the scenario in a file.
 pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
-    let File { title, about, takes, setup, step: tables } = file;
+    let File { title, about, takes, keep_heroes, predict, conclude, setup, step: tables } = file;
     let mut labels = Labels::default();
     let (names, invented) = heroes(&setup, &mut labels)?;
     if tables.len() > STEPS_MAX {
@@ -40,7 +44,8 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
             }
             earliest = at;
         }
-        steps.push(Step { at, kind: step::step(table, &mut labels)?, is_inverted: false });
+        let say = table.get_ref().say.as_ref().map(short_text).transpose()?.unwrap_or_default();
+        steps.push(Step { at, say, kind: step::step(table, &mut labels)?, is_inverted: false });
     }
     Ok(Scenario {
         name: name.to_owned(),
@@ -49,7 +54,29 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Mistake> {
         takes: takes.as_ref().map(|takes| span_within(takes, AT_MAX)).transpose()?,
         names,
         invented,
+        keep_heroes,
+        predict: predict.as_ref().map(question).transpose()?,
+        conclude: conclude.as_ref().map(short_text).transpose()?.unwrap_or_default(),
         steps,
+    })
+}
+
+/// Returns the question about the outcome.
+fn question(Predict { question, answers, right }: &Predict) -> Result<Question, Mistake> {
+    let count = answers.get_ref().len();
+    if !(2..=ANSWERS_MAX).contains(&count) {
+        let what = format!("a question must have 2 to {ANSWERS_MAX} answers, not {count}");
+        return Err(mistake(answers, what));
+    }
+    let number = u32::try_from(*right.get_ref()).ok();
+    let number = number.filter(|number| (1..=count).contains(&(*number as usize)));
+    Ok(Question {
+        question: short_text(question)?,
+        answers: answers.get_ref().iter().map(short_text).collect::<Result<_, _>>()?,
+        right: number.ok_or_else(|| {
+            let what = format!("right must be 1 to {count}, not {}", right.get_ref());
+            mistake(right, format!("{what}; the first answer is 1"))
+        })?,
     })
 }
 

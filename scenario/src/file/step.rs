@@ -151,6 +151,10 @@ fn operations(
             let what = "`at` belongs to the step, not to an action inside `together`";
             return Err(mistake(at, what));
         }
+        if let Some(say) = &table.get_ref().say {
+            let what = "`say` belongs to the step, not to an action inside `together`";
+            return Err(mistake(say, what));
+        }
         if let Some(until) = &table.get_ref().until {
             let what = "`until` belongs to the step, not to an action inside `together`";
             return Err(mistake(until, what));

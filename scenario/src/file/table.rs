@@ -10,9 +10,21 @@ pub(super) struct File {
     pub(super) about: Option<Spanned<String>>,
     pub(super) takes: Option<Spanned<String>>,
     #[serde(default)]
+    pub(super) keep_heroes: bool,
+    pub(super) predict: Option<Predict>,
+    pub(super) conclude: Option<Spanned<String>>,
+    #[serde(default)]
     pub(super) setup: Setup,
     #[serde(default)]
     pub(super) step: Vec<Spanned<Step>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Predict {
+    pub(super) question: Spanned<String>,
+    pub(super) answers: Spanned<Vec<Spanned<String>>>,
+    pub(super) right: Spanned<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -27,6 +39,7 @@ pub(super) struct Setup {
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
     pub(super) at: Option<Spanned<String>>,
+    pub(super) say: Option<Spanned<String>>,
     pub(super) refused: Option<Spanned<String>>,
     pub(super) create: Option<Spanned<String>>,
     pub(super) assign: Option<Assign>,

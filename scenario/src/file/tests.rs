@@ -130,7 +130,10 @@ fn steps_have_a_description() {
         ),
     ] {
         let kind = step(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
-        assert_eq!(Step { at: None, kind, is_inverted: false }.to_string(), words);
+        assert_eq!(
+            Step { at: None, say: String::new(), kind, is_inverted: false }.to_string(),
+            words
+        );
     }
 }
 
@@ -213,6 +216,11 @@ fn invalid_steps_are_rejected_with_position_and_alternatives() {
             "together = [{ pause = true }, { bomb = \"gotham\", until = ¦{ converged = true } }]",
             "belongs to the step",
         ),
+        (
+            "together = [{ pause = true }, { bomb = \"gotham\", say = ¦\"Look\" }]",
+            "belongs to the step",
+        ),
+        ("pause = true\nsay = ¦\"\"", "1 to 1000 characters"),
         // Expectations.
         ("expect = { ¦happiness = 1 }", "`converged`"),
         ("expect = ¦{ }", "lost_writes"),
@@ -273,6 +281,23 @@ fn invalid_files_are_rejected() {
             "in order of time",
         ),
         ("takes = \"9h\"\n[[step]]\npause = true", "at most 1h"),
+        ("conclude = \" \"\n[[step]]\npause = true", "1 to 1000 characters"),
+        ("keep_heroes = 1\n[[step]]\npause = true", "a boolean"),
+        (
+            "predict = { question = \"Q?\", answers = [\"A\"], right = 1 }\n[[step]]\npause = true",
+            "2 to 6 answers, not 1",
+        ),
+        (
+            "predict = { question = \"Q?\", answers = [\"A\", \"B\"], right = 0 }\n\
+             [[step]]\npause = true",
+            "right must be 1 to 2, not 0",
+        ),
+        (
+            "predict = { question = \"Q?\", answers = [\"A\", \"B\"], right = 3 }\n\
+             [[step]]\npause = true",
+            "right must be 1 to 2, not 3",
+        ),
+        ("predict = { question = \"Q?\" }\n[[step]]\npause = true", "missing field `answers`"),
         (&"[[step]]\npause = true\n".repeat(501), "at most 500 steps"),
         (
             &format!("# {}\n[[step]]\npause = true", "x".repeat(FILE_BYTES_MAX)),
@@ -332,4 +357,21 @@ fn only_steps_with_an_expectation_can_be_inverted() {
     let inverted = scenario.inverted(2).expect("the step has an expectation");
     assert!(inverted.steps[2].to_string().contains("inverted"));
     assert_eq!(inverted.inverted(2), Some(scenario));
+}
+
+#[test]
+fn story_of_a_scenario_is_parsed_and_summarized() {
+    let scenario = parse(
+        "keep_heroes = true\nconclude = \"One write wins.\"\n\
+         predict = { question = \"Which?\", answers = [\"The first\", \"The second\"], right = 2 }\n\
+         [[step]]\npause = true\nsay = \" Look at gotham. \"\n[[step]]\nresume = true\n",
+    )
+    .unwrap();
+    assert!(scenario.keep_heroes && scenario.conclude == "One write wins.");
+    let summary = scenario.summary();
+    let question = summary.predict.expect("it has a question");
+    assert_eq!((question.answers.len(), question.right), (2, 2));
+    let steps: Vec<(&str, &str)> =
+        summary.steps.iter().map(|step| (step.text.as_str(), step.say.as_str())).collect();
+    assert_eq!(steps, [("pause gossip", "Look at gotham."), ("resume gossip", "")]);
 }

@@ -16,6 +16,11 @@ use super::state::{POLL_INTERVAL, Player, StepError, Write};
 /// The time for which an operation is retried. It is enough for a city to return from a bomb, and
 /// for dispatch to read the clock of a city that was skewed before.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The duration of a fault for which the file has none: longer than a scenario, so that the fault
+/// does not expire during it, but not much longer, in case the player is killed before its cleanup.
+const LASTS: Duration = Duration::from_secs(120);
+/// The same for a scenario that waits before its steps: the longest that the API allows.
+const LASTS_THROUGH_WAITS: Duration = Duration::from_secs(3_600);
 /// The largest number of texts in the detail of a step.
 const TEXTS_MAX: usize = 4;
 
@@ -223,6 +228,9 @@ impl Player<'_> {
     fn inject(&self, fault: &Fault, label: Option<String>) -> Result<Done, Failure> {
         // The same refusal as from dispatch. A fault from a file was validated by the parser.
         let refused = |detail| Failure::Refused { kind: "out_of_range".into(), detail };
+        let waits = self.executor.steps_allowed().is_some();
+        let lasts = fault.lasts.unwrap_or(if waits { LASTS_THROUGH_WAITS } else { LASTS });
+        let fault = Fault { lasts: Some(lasts), ..fault.clone() };
         let id = self.executor.inject(&fault.request().map_err(refused)?)?;
         let text = format!("fault {id}");
         Ok(Done { effect: Effect::Injected { label, id }, text })

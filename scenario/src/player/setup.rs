@@ -16,6 +16,11 @@ const SPREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The offset of an incarnation's first stamp from its start. With it no incarnation stamps below
 /// an earlier one.
 const DRIFT_MS: u64 = 2_000;
+/// The refusals of a termination, besides those that are always temporary, whose reason may pass: for
+/// example a write that a clock set ahead has stamped.
+const LATER: [&str; 3] = ["limited", "too_far_ahead", "too_many_tombstones"];
+/// The time for which the termination of heroes is attempted while dispatch cannot do it.
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait for a wall clock to reach the stamps that are ahead of it.
 const WALL_WAIT_MS_MAX: u64 = 15_000;
 
@@ -28,6 +33,11 @@ impl Player<'_> {
     ) -> Result<(), StepError> {
         // First, since a fault or a pause would keep the heroes from spreading.
         self.restore(on_progress)?;
+        // Patrols and fights are writes, too: they could decide which of the scenario's wins.
+        if !self.executor.is_quiet()? {
+            self.executor.set_quiet(true)?;
+            self.has_quieted = true;
+        }
         for name in &scenario.names {
             let hero = self.executor.create(name)?;
             self.add_hero(name.clone(), hero.id);
@@ -54,6 +64,10 @@ impl Player<'_> {
     /// first one.
     pub(super) fn clean_up(&self, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), String> {
         let mut outcome = self.restore(on_progress).map_err(|failure| failure.to_string());
+        if self.has_quieted {
+            let ended = self.executor.set_quiet(false);
+            outcome = outcome.and(ended.map_err(|failure| format!("cannot end quiet: {failure}")));
+        }
         for city in &self.ended {
             match self.executor.operate_city(city, CityOperation::Rebuild) {
                 Ok(()) => on_progress(Progress::Note(&format!("restarted {city}"))),
@@ -63,6 +77,48 @@ impl Player<'_> {
             }
         }
         outcome
+    }
+
+    /// Terminates the scenario's heroes, as far as they live. While dispatch cannot terminate one,
+    /// the attempt is repeated.
+    pub(super) fn terminate_heroes(
+        &self,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), String> {
+        let start = self.executor.now();
+        let mut terminated = 0;
+        for (index, label) in self.order.iter().enumerate() {
+            let Some(id) = self.heroes.get(label) else { continue };
+            loop {
+                let failure = match self.executor.terminate(id) {
+                    Ok(()) => {
+                        terminated += 1;
+                        break;
+                    }
+                    Err(failure) => failure,
+                };
+                match failure.refusal() {
+                    // The scenario has terminated it, or it was lost with the only city that held it.
+                    Some("terminated" | "unknown_hero") => break,
+                    // Not checked for a stop: the cleanup goes on.
+                    Some(kind)
+                        if (failure.is_temporary() || LATER.contains(&kind))
+                            && self.executor.now().saturating_sub(start) < TERMINATION_TIMEOUT =>
+                    {
+                        self.executor.sleep(POLL_INTERVAL);
+                    }
+                    Some(_) | None => {
+                        let left = counted((self.order.len() - index) as u64, "hero", "heroes");
+                        return Err(format!("cannot terminate {left}: {failure}"));
+                    }
+                }
+            }
+        }
+        if terminated > 0 {
+            let heroes = counted(terminated, "hero", "heroes");
+            on_progress(Progress::Note(&format!("terminated {heroes}")));
+        }
+        Ok(())
     }
 
     /// Heals all faults, and resets gossip to its configured rate.

@@ -47,6 +47,8 @@ pub(super) struct Player<'a> {
     pub(super) order: Vec<String>,
     /// The IDs of the scenario's faults, by label.
     pub(super) faults: BTreeMap<String, String>,
+    /// The player has made the cities quiet.
+    pub(super) has_quieted: bool,
     /// The cities whose processes the scenario stopped.
     pub(super) ended: BTreeSet<String>,
     /// The acknowledged assignments, in order of their responses.
@@ -65,6 +67,7 @@ impl<'a> Player<'a> {
             heroes: BTreeMap::new(),
             order: Vec::new(),
             faults: BTreeMap::new(),
+            has_quieted: false,
             ended: BTreeSet::new(),
             writes: Vec::new(),
             lost_before: 0,

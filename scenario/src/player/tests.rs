@@ -1,14 +1,16 @@
 //! The player on a scripted cluster, in virtual time.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use api_types::{Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Node, Verdict};
+use api_types::{
+    Event, Exchange, FaultRequest, Gossip, Hero, HeroEverywhere, Node, Stamp, Verdict,
+};
 
 use super::*;
 use crate::executor::{CityOperation, Failure};
 
-/// A cluster without heroes. Its clock advances only while the player sleeps.
+/// A cluster that only creates and terminates heroes. Its clock advances only while the player sleeps.
 struct Scripted {
     clock: Mutex<Duration>,
     /// The operations, with their times.
@@ -19,6 +21,13 @@ struct Scripted {
     converged: (Duration, Duration),
     /// The start and end of the time in which the verdict fails, and the failure.
     unavailable: Option<(Duration, Duration, Failure)>,
+    /// The IDs of the live heroes.
+    heroes: Mutex<Vec<String>>,
+    /// The refusal of each termination.
+    unterminated: Option<Failure>,
+    quiet: Mutex<bool>,
+    /// The number of allowed steps; `None` if all are.
+    allowed: Option<AtomicUsize>,
 }
 
 impl Scripted {
@@ -29,7 +38,16 @@ impl Scripted {
             unanswered: AtomicU32::new(0),
             converged: (Duration::ZERO, Duration::MAX),
             unavailable: None,
+            heroes: Mutex::new(Vec::new()),
+            unterminated: None,
+            // So that most tests need not mention it.
+            quiet: Mutex::new(true),
+            allowed: None,
         }
+    }
+
+    fn heroes(&self) -> Vec<String> {
+        self.heroes.lock().expect("no test panics with it").clone()
     }
 
     fn done(&self, what: impl Into<String>) -> Result<(), Failure> {
@@ -48,6 +66,12 @@ impl Scripted {
     }
 }
 
+fn hero(id: String) -> Hero {
+    let stamp = Stamp { wall_ms: 1, logical: 0, origin: "dispatch/1".into() };
+    let (name, location) = ("N".into(), "home".into());
+    Hero { id, name, location, is_patrolling: false, health: 100, stamp }
+}
+
 fn no_heroes<T>() -> Result<T, Failure> {
     Err(Failure::Unanswered("this cluster has no heroes".into()))
 }
@@ -57,16 +81,27 @@ impl Executor for Scripted {
         no_heroes()
     }
 
-    fn create_many(&self, _count: u32) -> Result<Vec<String>, Failure> {
-        no_heroes()
+    fn create_many(&self, count: u32) -> Result<Vec<String>, Failure> {
+        let ids: Vec<String> = (1..=count).map(|number| format!("id-{number}")).collect();
+        self.heroes.lock().expect("no test panics with it").clone_from(&ids);
+        Ok(ids)
     }
 
     fn assign(&self, _id: &str, _location: &str) -> Result<Hero, Failure> {
         no_heroes()
     }
 
-    fn terminate(&self, _id: &str) -> Result<(), Failure> {
-        no_heroes()
+    fn terminate(&self, id: &str) -> Result<(), Failure> {
+        if let Some(failure) = &self.unterminated {
+            return Err(failure.clone());
+        }
+        let mut heroes = self.heroes.lock().expect("no test panics with it");
+        if !heroes.iter().any(|hero| hero == id) {
+            let (kind, detail) = ("terminated".to_owned(), format!("{id} is terminated"));
+            return Err(Failure::Refused { kind, detail });
+        }
+        heroes.retain(|hero| hero != id);
+        Ok(())
     }
 
     fn operate_city(&self, city: &str, operation: CityOperation) -> Result<(), Failure> {
@@ -83,7 +118,8 @@ impl Executor for Scripted {
     }
 
     fn inject(&self, fault: &FaultRequest) -> Result<String, Failure> {
-        self.done(format!("inject {}", fault.kind))?;
+        let lasts = fault.heal_after_s.unwrap_or_default();
+        self.done(format!("inject {} for {lasts} s", fault.kind))?;
         Ok("1".into())
     }
 
@@ -109,6 +145,19 @@ impl Executor for Scripted {
         Ok(Exchange { from, to, completed: true, entries: 3, records: 0, bytes: 400 })
     }
 
+    fn is_quiet(&self) -> Result<bool, Failure> {
+        Ok(*self.quiet.lock().expect("no test panics with it"))
+    }
+
+    fn set_quiet(&self, quiet: bool) -> Result<(), Failure> {
+        *self.quiet.lock().expect("no test panics with it") = quiet;
+        self.done(format!("quiet {quiet}"))
+    }
+
+    fn steps_allowed(&self) -> Option<usize> {
+        self.allowed.as_ref().map(|allowed| allowed.load(Ordering::Relaxed))
+    }
+
     fn verdict(&self) -> Result<Verdict, Failure> {
         if let Some((from, until, failure)) = &self.unavailable
             && (*from..*until).contains(&self.elapsed())
@@ -132,7 +181,7 @@ impl Executor for Scripted {
     }
 
     fn city_heroes(&self, _city: &str) -> Result<Vec<Hero>, Failure> {
-        Ok(Vec::new())
+        Ok(self.heroes().into_iter().map(hero).collect())
     }
 
     fn hero(&self, _id: &str) -> Result<HeroEverywhere, Failure> {
@@ -267,4 +316,86 @@ fn steps_after_a_failed_one_are_skipped() {
     let detail = "observed: completed, 3 entries in 400 bytes";
     assert_eq!(report.steps[0].detail, detail);
     assert_eq!(cluster.log().len(), 1, "the pause was skipped");
+}
+
+#[test]
+fn heroes_of_the_scenario_are_terminated_at_its_end_unless_kept() {
+    let text = "[setup]\nheroes = 3\n[[step]]\nterminate = \"#2\"\n[[step]]\npause = true";
+    let cluster = Scripted::new();
+    let report = played(&cluster, text);
+    assert!(report.passed(), "{report:?}");
+    assert_eq!(cluster.heroes(), [""; 0]);
+    let cluster = Scripted::new();
+    assert!(played(&cluster, &format!("keep_heroes = true\n{text}")).passed());
+    assert_eq!(cluster.heroes(), ["id-1", "id-3"]);
+    // Also after a failed step.
+    let fails = "[[step]]\nexpect = { lost_writes = 1, within = \"0\" }";
+    let cluster = Scripted::new();
+    assert!(!played(&cluster, &format!("[setup]\nheroes = 3\n{fails}")).passed());
+    assert_eq!(cluster.heroes(), [""; 0]);
+}
+
+#[test]
+fn hero_that_cannot_be_terminated_fails_the_scenario() {
+    for (kind, seconds) in [("no_answer", 30), ("too_far_ahead", 30), ("viewer", 0)] {
+        let failure = Failure::Refused { kind: kind.into(), detail: "not now".into() };
+        let cluster = Scripted { unterminated: Some(failure), ..Scripted::new() };
+        let report = played(&cluster, "[setup]\nheroes = 2\n[[step]]\npause = true");
+        let failure = format!("after the last step: cannot terminate 2 heroes: not now ({kind})");
+        assert_eq!(report.failure, Some(failure));
+        assert_eq!(report.took.as_secs(), seconds);
+    }
+}
+
+#[test]
+fn cities_are_quiet_while_a_scenario_is_played_and_afterwards_as_before() {
+    for (before, quiets) in
+        [(false, vec!["quiet true", "pause", "quiet false"]), (true, vec!["pause"])]
+    {
+        let cluster = Scripted { quiet: Mutex::new(before), ..Scripted::new() };
+        assert!(played(&cluster, "[[step]]\npause = true").passed());
+        let log: Vec<String> = cluster.log().into_iter().map(|(_, what)| what).collect();
+        assert_eq!(log, quiets);
+    }
+}
+
+#[test]
+fn step_waits_until_it_is_allowed() {
+    let scenario = "title = \"T\"\n\
+        [[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\" }\n\
+        [[step]]\nfault = { kind = \"cut\", from = \"gotham\", to = \"*\", for = \"9s\" }\n\
+        [[step]]\nresume = true";
+    let scenario = Scenario::parse("test", "test.toml", scenario).expect("a valid scenario");
+    let cluster = Scripted { allowed: Some(AtomicUsize::new(0)), ..Scripted::new() };
+    let mut waits = Vec::new();
+    let report = play(&cluster, &scenario, &AtomicBool::new(false), &mut |progress| {
+        if let Progress::Waiting { step } = progress {
+            waits.push(step);
+            // After the second step nobody continues.
+            let allowed = (step + 1).min(2);
+            cluster.allowed.as_ref().expect("a number").store(allowed, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(waits, [0, 1, 2]);
+    assert_eq!(outcomes(&report), [Outcome::Passed, Outcome::Passed, Outcome::Failed]);
+    assert_eq!(report.steps[2].detail, "not continued within 10 minutes");
+    assert_eq!(report.took, CONTINUE_TIMEOUT);
+    // Faults without a duration outlast the waits.
+    let log: Vec<String> = cluster.log().into_iter().map(|(_, what)| what).collect();
+    assert_eq!(log, ["inject cut for 3600 s", "inject cut for 9 s"]);
+}
+
+#[test]
+fn stopped_player_does_not_wait_for_a_step() {
+    let stop = AtomicBool::new(false);
+    let scenario = "title = \"T\"\n[[step]]\npause = true";
+    let scenario = Scenario::parse("test", "test.toml", scenario).expect("a valid scenario");
+    let cluster = Scripted { allowed: Some(AtomicUsize::new(0)), ..Scripted::new() };
+    let report = play(&cluster, &scenario, &stop, &mut |progress| {
+        if let Progress::Waiting { .. } = progress {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(report.steps[0].detail, "the player was stopped");
+    assert!(cluster.log().is_empty());
 }

@@ -17,6 +17,7 @@ const ALL: &[Known] = &[
     (409, "city_exists", "there is a city of this name"),
     (409, "not_heard_of", "the city does not hold this hero, and a cut prevents sending it"),
     (409, "not_ours", "no launcher manages the city, or it refuses; the detail describes a start by hand"),
+    (409, "not_waiting", "no scenario waits for a continue"),
     (409, "playing", "another scenario is running"),
     (409, "too_far_ahead", "the newest write to this hero has a stamp too far in the future"),
     (409, "too_many_cities", "there are 32 cities"),
@@ -70,5 +71,6 @@ refusals! { ALL =>
     AcceptingStamps: CHANGE, BODY, &["out_of_range"];
     Pacing: CHANGE, BODY, &["out_of_range"];
     Stepping: CHANGE, BODY, &["same_node", "unknown_node", "under_way", "no_answer"];
-    Beginning: CHANGE, &["invalid_path", "unknown_scenario", "playing", "no_answer"];
+    Beginning: CHANGE, BODY, &["invalid_path", "unknown_scenario", "playing", "no_answer"];
+    Continuing: CHANGE, &["not_waiting"];
 }

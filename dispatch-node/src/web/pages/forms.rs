@@ -28,6 +28,7 @@ use crate::web::founding;
 use crate::web::launcher;
 use crate::web::page_query::PageQuery;
 use crate::web::pages::{index, me};
+use crate::web::reset;
 use crate::web::state::AppState;
 
 /// The response to a script whose command was executed.
@@ -173,6 +174,19 @@ pub(crate) async fn remove(
         Err(problem) => Err(problem),
     };
     answer(&state, &form.headers, None, outcome.map(|()| CommandResult::default())).await
+}
+
+/// `POST /reset`
+pub(crate) async fn reset(State(state): State<AppState>, form: FormRequest) -> Response {
+    let outcome = match form.key() {
+        Ok(key) => reset::reset(&state.dispatch, &state.scenarios, &state.launcher, key).await,
+        Err(problem) => Err(problem),
+    };
+    let result = outcome.map(|done| CommandResult {
+        text: Some(reset::summary(&done)),
+        ..CommandResult::default()
+    });
+    answer(&state, &form.headers, None, result).await
 }
 
 /// The part of a command's result that the page does not show by its next frames.

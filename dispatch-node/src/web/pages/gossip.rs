@@ -1,11 +1,11 @@
-//! The forms that set the pace of gossip and run one exchange.
+//! The forms that set the pace of gossip and the quiet, and run one exchange.
 
 use axum::extract::State;
 use axum::response::Response;
 
 use gossip::fault::Pace;
 
-use crate::request::{RunExchange, SetPace};
+use crate::request::{RunExchange, SetPace, SetQuiet};
 use crate::web::error::Problem;
 use crate::web::pages::forms::{self, FormRequest};
 use crate::web::state::AppState;
@@ -18,6 +18,16 @@ pub(crate) async fn pause(State(state): State<AppState>, form: FormRequest) -> R
 /// `POST /gossip/resume`
 pub(crate) async fn resume(State(state): State<AppState>, form: FormRequest) -> Response {
     forms::act(&state, &form, None, Ok(SetPace { pace: Pace::FREE }.into())).await
+}
+
+/// `POST /quiet`
+pub(crate) async fn quiet(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(SetQuiet { quiet: true }.into())).await
+}
+
+/// `POST /quiet/end`
+pub(crate) async fn end_quiet(State(state): State<AppState>, form: FormRequest) -> Response {
+    forms::act(&state, &form, None, Ok(SetQuiet { quiet: false }.into())).await
 }
 
 /// `POST /gossip/speed`

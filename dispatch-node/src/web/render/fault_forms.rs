@@ -14,8 +14,8 @@ pub(crate) struct FaultForms {
     kinds: Vec<Kind>,
     /// Key and name.
     nodes: Vec<(String, String)>,
-    /// Name and title.
-    scenarios: Vec<(String, String)>,
+    /// Name, title and description.
+    scenarios: Vec<(String, String, String)>,
 }
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl FaultForms {
             nodes: nodes.iter().map(node).collect(),
             scenarios: shipped()
                 .into_iter()
-                .map(|scenario| (scenario.name, scenario.title))
+                .map(|scenario| (scenario.name, scenario.title, scenario.about))
                 .collect(),
         }
     }

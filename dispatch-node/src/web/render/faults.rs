@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use api_types::StepLine;
+use api_types::{Question, StepLine};
 
 use crate::model::faults::{FaultView, describe};
 use crate::model::view::View;
@@ -36,7 +36,13 @@ struct PlayingPanel {
     title: String,
     /// `running`, or the outcome.
     outcome: String,
+    /// The question about the outcome, while the scenario runs.
+    question: Option<Question>,
     steps: Vec<StepLine>,
+    /// The number of the step that waits for a continue; 0 if none does.
+    waits_at: usize,
+    /// The answer to the question, and what the scenario has shown. May be empty.
+    conclusion: String,
 }
 
 impl FaultsPanel {
@@ -49,9 +55,25 @@ impl FaultsPanel {
                 Some(_) if playing.progress.failure.is_empty() => "failed".to_owned(),
                 Some(_) => format!("failed: {}", playing.progress.failure),
             },
+            question: playing.question.clone().filter(|_| playing.progress.outcome.is_none()),
             steps: playing.progress.steps.clone(),
+            waits_at: playing.progress.waits_at.map_or(0, |number| number as usize),
+            conclusion: conclusion(playing),
         });
         Self { faults: view.faults.iter().map(FaultLine::of).collect(), playing }
+    }
+}
+
+/// Returns the right answer to the question, and what the scenario has shown, once it has passed.
+fn conclusion(playing: &Playing) -> String {
+    let Some(conclusion) = &playing.progress.conclusion else { return String::new() };
+    let right = playing
+        .question
+        .as_ref()
+        .and_then(|question| question.answers.get((question.right as usize).checked_sub(1)?));
+    match right {
+        Some(right) => format!("The right answer is: {right}. {conclusion}"),
+        None => conclusion.clone(),
     }
 }
 

@@ -195,17 +195,19 @@ fn reply(action: &Action) -> Reply {
     match action {
         Action::Bomb(_) => Reply::Bombed(name("gotham")),
         Action::SetPace(set) => Reply::PaceSet(set.pace),
+        Action::SetQuiet(set) => Reply::QuietSet(set.quiet),
         Action::Stop(_) | Action::Kill(_) => Reply::Ended(name("gotham")),
         Action::Create(_) | Action::CreateMany(_) => Reply::Created(Vec::new()),
         Action::Heal(_) => Reply::Healed(()),
+        Action::Log(_) => Reply::Logged(()),
         Action::Assign(_)
         | Action::Ask(_)
         | Action::Terminate(_)
+        | Action::TerminateMany(_)
         | Action::Forget(_)
         | Action::Inject(_)
         | Action::AcceptStamps(_)
         | Action::RunExchange(_)
-        | Action::Log(_)
         | Action::Find(_)
         | Action::ReadView(_) => panic!("no test sends {action:?}"),
     }

@@ -304,6 +304,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         EventKind::Paused => Some(("gossip paused", false)),
         EventKind::Resumed => Some(("gossip resumed", false)),
         EventKind::LostWrite => Some(("lost write", true)),
+        EventKind::Reset => Some(("reset", false)),
         EventKind::Agreed => Some(("all agree", false)),
         EventKind::Alarm => Some(("alarm", false)),
         EventKind::Created
@@ -311,6 +312,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         | EventKind::Terminated
         | EventKind::Injected
         | EventKind::Healed
+        | EventKind::Quiet
         | EventKind::Stepped
         | EventKind::Played => None,
     }

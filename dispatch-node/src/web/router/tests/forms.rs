@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Site, VIEWER, closed_policy, open_policy};
+use super::{ADMIN, Site, VIEWER, closed_policy, open_policy};
 use crate::fixtures::name;
 use crate::request::RequestError;
 
@@ -20,6 +20,9 @@ async fn success_has_a_fixed_field_for_scripts() {
         ("/gossip/resume", ""),
         ("/gossip/speed", "percent=50"),
         ("/faults/heal", ""),
+        ("/quiet", ""),
+        ("/quiet/end", ""),
+        ("/reset", ""),
         ("/faults", "kind=stop&from=gotham"),
         ("/scenarios", "name=same-millisecond"),
     ] {
@@ -32,8 +35,14 @@ async fn success_has_a_fixed_field_for_scripts() {
 
 #[tokio::test]
 async fn key_of_a_form_is_executed_once_from_header_or_field() {
-    for path in ["/bomb", "/cities/gotham/bomb", "/gossip/pause", "/gossip/resume", "/faults/heal"]
-    {
+    for path in [
+        "/bomb",
+        "/cities/gotham/bomb",
+        "/gossip/pause",
+        "/gossip/resume",
+        "/faults/heal",
+        "/quiet",
+    ] {
         let site = Site::new(open_policy());
         for (header, field, executed) in [
             (Some("a"), None, 1),
@@ -271,4 +280,19 @@ async fn viewer_chooses_a_name_and_unknown_clients_see_nothing() {
     let refused = site.form("/me", &[viewer], "name=").await;
     assert_eq!(refused.problem(422), "invalid_name");
     assert_eq!(site.form("/types/radio", &[JSON, viewer], "text=a").await.problem(403), "viewer");
+}
+
+#[tokio::test]
+async fn form_of_the_reset_says_what_was_done() {
+    let site = Site::new(closed_policy());
+    let token = |token: &str| format!("Bearer {token}");
+    let refused = site.form("/reset", &[JSON, ("authorization", &token(VIEWER))], "").await;
+    assert_eq!(refused.problem(403), "viewer");
+    assert!(site.executed().is_empty());
+    let answer = site.form("/reset", &[JSON, ("authorization", &token(ADMIN))], "").await;
+    let notice = "the cluster was reset; there was nothing to do";
+    assert_eq!(answer.json()["notice"], notice, "{answer:?}");
+    // Without scripts the page follows.
+    let answer = site.form("/reset", &[("authorization", &token(ADMIN))], "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/")));
 }
