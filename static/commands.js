@@ -37,8 +37,12 @@ export function commands({ onNotice, run, server }) {
     busy.delete(form);
     refresh(form);
     if (!('fields' in form.dataset)) for (const select of form.querySelectorAll('select')) select.selectedIndex = 0;
-    if (refusal) refuse(place, refusal);
-    else if ('clears' in form.dataset) form.reset();
+    if (refusal) {
+      refuse(place, refusal);
+      return;
+    }
+    if ('clears' in form.dataset) form.reset();
+    form.dispatchEvent(new CustomEvent('executed', { bubbles: true }));
   }
 
   document.addEventListener('submit', (event) => {

@@ -6,6 +6,7 @@ import { contact } from './contact.js';
 import { orderHold, pageHold } from './hold.js';
 import { keys } from './keys.js';
 import { live } from './live.js';
+import { map } from './map.js';
 import { arrange, morph } from './morph.js';
 import { notices } from './notices.js';
 import { servers } from './servers.js';
@@ -14,6 +15,8 @@ import { view } from './view.js';
 
 const root = document.documentElement;
 const rows = document.getElementById('table-rows');
+
+map(document.getElementById('act'));
 
 themeSwitch(document.getElementById('theme'));
 

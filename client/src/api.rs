@@ -14,7 +14,7 @@ use ureq::http::Method;
 use api_types::{
     AcceptRequest, Accepted, AssignRequest, City, CityHeroes, Cluster, CreateRequest, Events,
     Exchange, ExchangeRequest, Explanation, Fault, FaultRequest, Faults, Gossip, Hero,
-    HeroEverywhere, Heroes, Ids, LostWrites, OtherRules, SpeedRequest, Verdict,
+    HeroEverywhere, Heroes, Ids, LostWrites, OtherRules, Quiet, ResetDone, SpeedRequest, Verdict,
 };
 
 use crate::access::Access;
@@ -306,6 +306,16 @@ impl Api {
     /// Resumes gossip.
     pub fn resume(&self) -> Result<Answer<Gossip>, Error> {
         self.post("/gossip/resume", &json!({}))
+    }
+
+    /// Stops the patrols and fights of the cities, or lets them go on.
+    pub fn quiet(&self, quiet: bool) -> Result<Answer<Quiet>, Error> {
+        self.post(if quiet { "/quiet" } else { "/quiet/end" }, &json!({}))
+    }
+
+    /// Returns to a cluster without faults and heroes.
+    pub fn reset(&self) -> Result<Answer<ResetDone>, Error> {
+        self.post("/reset", &json!({}))
     }
 
     /// Sets the gossip rate, in percent of the configured one.

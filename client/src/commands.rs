@@ -13,7 +13,9 @@ use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
-use crate::{cluster, complete, doctor, explain, fault, gossip, load, lost, play, types, watch};
+use crate::{
+    cluster, complete, doctor, explain, fault, gossip, load, lost, play, reset, types, watch,
+};
 
 /// The interval between two requests for the verdict.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -136,6 +138,22 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         }
         Command::Pause => print.gossip(&api.pause()?),
         Command::Resume => print.gossip(&api.resume()?),
+        Command::Quiet { off } => print.changed(&api.quiet(!off)?, |set| {
+            if set.quiet {
+                "The cities neither patrol nor fight.".to_owned()
+            } else {
+                "The cities patrol and fight.".to_owned()
+            }
+        }),
+        Command::Reset { confirmation } => {
+            confirmation.ask(|| {
+                let heroes = api.verdict()?.value.sentence;
+                Ok(format!("Heal all faults, and terminate all heroes? {heroes}"))
+            })?;
+            let done = api.reset()?;
+            print.changed(&done, reset::sentence)?;
+            reset::outcome(&done.value)
+        }
         Command::Speed { percent } => print.gossip(&api.speed(percent)?),
         Command::AcceptStamps { ahead } => print.changed(&api.accept_stamps(ahead)?, |accepted| {
             format!("{} accept stamps up to {}.", accepted.nodes.join(", "), at(accepted.until_ms))
@@ -155,8 +173,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         }
         Command::Events { since } => print.pages(api.events(since), &EVENT, event),
         Command::Watch => watch::watch(&api, print.out, json),
-        Command::Play { scenarios, junit } => {
-            play::play(&api, print.out, json, &scenarios, junit.as_deref())
+        Command::Play { scenarios, junit, keep } => {
+            play::play(&api, print.out, json, &scenarios, junit.as_deref(), keep)
         }
         Command::Scenarios => play::list(print.out, json),
         Command::Load(options) => load::load(&api, print.out, json, &options),

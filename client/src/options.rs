@@ -213,6 +213,17 @@ pub(crate) enum Command {
     Pause,
     /// Resume gossip
     Resume,
+    /// Stop the patrols and fights of the cities; commands are executed as always
+    Quiet {
+        /// Let the cities patrol and fight again
+        #[arg(long)]
+        off: bool,
+    },
+    /// Return to a cluster without faults and heroes
+    Reset {
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
     /// Set the gossip rate
     Speed {
         /// Percentage of the configured rate, 10 to 1000, such as 300 or 300%
@@ -258,6 +269,9 @@ pub(crate) enum Command {
         /// Write a JUnit report to this file
         #[arg(long, value_name = "PATH")]
         junit: Option<PathBuf>,
+        /// Keep the heroes of the scenarios
+        #[arg(long)]
+        keep: bool,
     },
     /// List the shipped scenarios
     Scenarios,

@@ -25,8 +25,13 @@ pub(crate) fn play(
     json: bool,
     named: &[String],
     report_to: Option<&Path>,
+    keeps_heroes: bool,
 ) -> Result<(), Failure> {
-    let scenarios: Vec<Scenario> = named.iter().map(|name| find(name)).collect::<Result<_, _>>()?;
+    let found = |name: &String| {
+        let scenario = find(name)?;
+        Ok(Scenario { keep_heroes: scenario.keep_heroes || keeps_heroes, ..scenario })
+    };
+    let scenarios: Vec<Scenario> = named.iter().map(found).collect::<Result<_, Failure>>()?;
     if let Some(path) = report_to {
         // An empty report is written first, so that an unwritable path fails before any step.
         fs::write(path, junit(&[]))

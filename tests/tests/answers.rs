@@ -8,6 +8,9 @@ use cluster_tests::{
 };
 use serde_json::json;
 
+/// WebDriver’s code for the key.
+const ENTER: &str = "\u{E007}";
+
 /// Returns the text that is visible: inside the window, inside the panes that contain it, and not
 /// covered.
 const VISIBLE: &str = "\
@@ -141,5 +144,29 @@ fn five_questions_about_a_wrong_clock_are_answered_without_scrolling() {
             "Keeping both saved",
         ],
     );
+    assert_no_problems(&browser, &[]);
+}
+
+#[test]
+fn city_and_link_are_handled_on_the_map_by_pointer_and_keyboard() {
+    let (cluster, browser, _) = start();
+    browser.click("link", "Gotham");
+    browser.click("button", "Clock 1.5 s behind for 30 s");
+    wait_until("the clock is behind", HANG_TIMEOUT, || {
+        let faults = cluster.api.faults();
+        ensure(faults.iter().any(|fault| fault.kind == "skew"), || format!("{faults:?}"))
+    });
+    let _ = browser.evaluate(
+        "const links = [...document.querySelectorAll('.map svg .handle[data-b]')]; \
+         links.find((link) => link.dataset.a === 'gotham' && link.dataset.b === 'capitol').focus();",
+    );
+    browser.press(ENTER);
+    browser.click("button", "Cut for 30 s");
+    let cut = wait_until("the link is cut", HANG_TIMEOUT, || {
+        let faults = cluster.api.faults();
+        let cut = faults.iter().find(|fault| fault.kind == "cut").cloned();
+        cut.ok_or_else(|| format!("{faults:?}"))
+    });
+    assert_eq!((cut.from.as_str(), cut.to.as_deref()), ("gotham", Some("capitol")));
     assert_no_problems(&browser, &[]);
 }

@@ -51,5 +51,17 @@ pub(crate) async fn speed(State(state): State<AppState>, form: FormRequest) -> R
 
 /// `POST /gossip/step`
 pub(crate) async fn step(State(state): State<AppState>, form: FormRequest) -> Response {
-    forms::act(&state, &form, None, Ok(RunExchange { source: None, puller: None }.into())).await
+    let action = form.fields().and_then(|form| {
+        let node = |field| {
+            let named = form.get(field).filter(|name| !name.is_empty());
+            named.map(|name| state.domain.node(field, name)).transpose()
+        };
+        let (source, puller) = (node("from")?, node("to")?);
+        if source.is_some() && source == puller {
+            let detail = "from and to are the same node; nothing was exchanged";
+            return Err(Problem::not_allowed("same_node", detail));
+        }
+        Ok(RunExchange { source, puller }.into())
+    });
+    forms::act(&state, &form, None, action).await
 }

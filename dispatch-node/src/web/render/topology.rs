@@ -14,6 +14,7 @@ use askama::Template;
 
 use std::time::Duration;
 
+use gossip::NodeName;
 use gossip::fault::FaultKind;
 
 use crate::model::faults::span;
@@ -49,6 +50,8 @@ pub(crate) struct Topology {
 /// A row of the table.
 #[derive(Debug)]
 struct Row {
+    /// The names of the nodes; the second is empty for a fault of one node.
+    ends: (String, String),
     from: String,
     to: String,
     state: String,
@@ -122,7 +125,13 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
     let mut rows = Vec::new();
     for (a, b) in pairs.iter().map(|(a, b)| (nodes[*a], nodes[*b])) {
         let faults = link_faults(view, a.name, b.name);
-        let row = |from, to, state, until| Row { from: title(from), to: title(to), state, until };
+        let row = |from: NodeName, to: NodeName, state, until| Row {
+            ends: (from.to_string(), to.to_string()),
+            from: title(from),
+            to: title(to),
+            state,
+            until,
+        };
         let ends = unavailable_ends(a, b);
         if faults.is_empty() || !ends.is_empty() {
             let state = if ends.is_empty() { "open both ways".to_owned() } else { ends.join(", ") };
@@ -152,7 +161,8 @@ fn rows(view: &View, nodes: &[&NodeState], pairs: &[(usize, usize)]) -> Vec<Row>
             | FaultKind::Throttle(_) => "frozen".to_owned(),
         };
         let until = format!("{} UTC", time_of_day(view.at.wall.plus(fault.remaining)));
-        rows.push(Row { from: title(fault.fault.from), to: String::new(), state, until });
+        let ends = (fault.fault.from.to_string(), String::new());
+        rows.push(Row { ends, from: title(fault.fault.from), to: String::new(), state, until });
     }
     rows
 }

@@ -28,6 +28,7 @@ pub(super) struct Link {
     pub(super) head: Option<String>,
     pub(super) labels: Vec<Label>,
     pub(super) title: String,
+    pub(super) ends: (NodeName, NodeName),
 }
 
 impl Link {
@@ -200,6 +201,7 @@ impl Layout {
             .chain(faults.iter().map(|fault| fault.sentence(a.name, b.name)))
             .collect();
         Link {
+            ends: (a.name, b.name),
             class: match worst {
                 Some(worst) => class(worst.kind()),
                 None if sentences.is_empty() => "open",
