@@ -34,8 +34,8 @@ fn hex(bytes: &[u8]) -> String {
 /// Golden bytes of the protocol version. If they change, [`PROTOCOL_VERSION`] must change too,
 /// since other builds of the version could not read them.
 #[test]
-fn version_13_has_these_bytes() {
-    assert_eq!(PROTOCOL_VERSION, 13);
+fn version_14_has_these_bytes() {
+    assert_eq!(PROTOCOL_VERSION, 14);
     assert_eq!(
         hex(&hello().encode()),
         format!(
