@@ -33,7 +33,7 @@ pub struct SpeedRequest {
 /// A request for a single exchange. Nodes that are not given are chosen at random.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = StepRequest))]
+#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = StepRequest, example = json!({ "from": "gotham", "to": "capitol" })))]
 #[expect(missing_docs, reason = "a doc comment would be a new description in openapi.json")]
 pub struct ExchangeRequest {
     #[serde(skip_serializing_if = "Option::is_none")]

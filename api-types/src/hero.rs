@@ -170,7 +170,7 @@ pub struct HeroEverywhere {
 /// A request to create one hero (with the given or a generated name), or `count` heroes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Create))]
+#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Create, example = json!({ "name": "Night Heron" })))]
 pub struct CreateRequest {
     /// Control characters are not allowed; surrounding whitespace is removed.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -53,6 +53,15 @@ impl Executor for Api {
         Ok(())
     }
 
+    fn is_quiet(&self) -> Result<bool, Failure> {
+        Ok(Api::cluster(self)?.value.quiet)
+    }
+
+    fn set_quiet(&self, quiet: bool) -> Result<(), Failure> {
+        Api::quiet(self, quiet)?;
+        Ok(())
+    }
+
     fn inject(&self, fault: &FaultRequest) -> Result<String, Failure> {
         Ok(Api::inject(self, fault)?.value.id)
     }

@@ -2,9 +2,11 @@
 //! visible at 1280 × 720 without scrolling: which write was lost, why, what would have saved it, who is
 //! behind and by how much, and how long recovery takes.
 
+use std::time::Duration;
+
 use cluster_tests::{
-    Browser, Cluster, HANG_TIMEOUT, Heroes, Options, assert_no_problems, ensure, open_page,
-    wait_until,
+    Browser, Cluster, HANG_TIMEOUT, Heroes, Options, Stopwatch, assert_no_problems, ensure,
+    open_page, wait_until,
 };
 use serde_json::json;
 
@@ -130,8 +132,13 @@ fn five_questions_about_a_wrong_clock_are_answered_without_scrolling() {
     cluster.api.inject(&skew);
     let _ = cluster.api.post("/api/v1/gossip/pause", &json!({})).expect(200);
     let _ = cluster.api.assign(&id, "metropolis").expect(200);
-    let _ = cluster.api.assign(&id, "gotham").expect(200);
     wait_visible(&browser, "who is behind", &["lacks 1 write, while gossip is paused"]);
+    // Observations less than a quarter of a second apart do not order two writes.
+    let since = Stopwatch::start();
+    wait_until("the writes can be ordered", HANG_TIMEOUT, || {
+        ensure(since.elapsed() > Duration::from_millis(500), || "it is too early".into())
+    });
+    let _ = cluster.api.assign(&id, "gotham").expect(200);
     let _ = cluster.api.post("/api/v1/gossip/resume", &json!({})).expect(200);
     open_explanation(&browser, "Gotham’s write to Granite was lost: Metropolis had not seen it");
     wait_visible(

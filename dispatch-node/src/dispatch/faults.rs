@@ -92,6 +92,8 @@ impl Dispatch {
 
     /// Answers the requests that no longer need to wait for reports.
     pub(super) fn answer_confirmed(&mut self, now: Now) {
+        // At once, so that a write of the next moment is known to have been cut off.
+        self.record.history.in_force(now, self.faults.faults.faults());
         let me = self.me();
         let observer = &self.observer;
         for confirmed in
