@@ -218,6 +218,7 @@ impl Pace {
     pub const PAUSED: Self = Self { percent: 0 };
     /// The slowest and the fastest pace other than paused.
     pub const RANGE: RangeInclusive<u16> = 10..=1_000;
+
     /// Returns whether the pace is 0 or in [`RANGE`](Self::RANGE).
     #[must_use]
     pub fn is_valid(self) -> bool {

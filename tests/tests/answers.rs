@@ -157,7 +157,7 @@ fn five_questions_about_a_wrong_clock_are_answered_without_scrolling() {
 #[test]
 fn city_and_link_are_handled_on_the_map_by_pointer_and_keyboard() {
     let (cluster, browser, _) = start();
-    browser.click("link", "Gotham");
+    browser.click("link", "31 heroes Gotham");
     browser.click("button", "Clock 1.5 s behind for 30 s");
     wait_until("the clock is behind", HANG_TIMEOUT, || {
         let faults = cluster.api.faults();

@@ -303,14 +303,14 @@ fn refusal_is_shown_at_the_control_without_javascript() {
 #[track_caller]
 fn rebuild_gotham(launched: &Launched, browser: &Browser, heroes: &Heroes) {
     launched.kill9("gotham");
-    browser.wait_text("#city-gotham .doing", "the stopped city", |text| text == "has stopped");
+    browser.wait_text("#city-gotham .doing span", "the stopped city", |text| text == "has stopped");
     assert!(
         browser.try_find("button", "Bomb Gotham").is_err(),
         "a stopped city must have no bomb button"
     );
     browser.click("button", "Rebuild Gotham");
     launched.cluster.wait_until_held(heroes, &CITIES);
-    browser.wait_text("#city-gotham .doing", "agreement", |text| text == "agrees");
+    browser.wait_text("#city-gotham .doing span", "agreement", |text| text == "agrees");
     browser.wait_text("#city-gotham .holds b", "30", |text| text == "30");
     let _ = browser.find("button", "Bomb Gotham");
     assert!(
@@ -398,15 +398,16 @@ fn faults_are_injected_shown_and_healed_on_the_page() {
         text.contains("from and to are both gotham")
     });
     inject_fault(&browser, "Clock skew (from)", "Capitol", "All other nodes");
-    browser
-        .wait_text("#city-capitol .doing", "the clock", |text| text.contains("clock 3.0 s ahead"));
+    browser.wait_text("#city-capitol .doing span", "the clock", |text| {
+        text.contains("clock 3.0 s ahead")
+    });
     inject_fault(&browser, "Freeze (from)", "Metropolis", "All other nodes");
-    browser.wait_text("#city-metropolis .doing", "the frozen city", |text| {
+    browser.wait_text("#city-metropolis .doing span", "the frozen city", |text| {
         text == "frozen by a fault"
     });
     browser.wait_text("h1", "the frozen city", |text| text.contains("Metropolis is frozen"));
     browser.click("button", "Heal all");
-    browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
+    browser.wait_text("#city-metropolis .doing span", "agreement", |text| text == "agrees");
     inject_fault(&browser, "Stop the process (from)", "Dispatch", "All other nodes");
     browser.wait_text("#fault-form [role=alert]", "the reason", |text| {
         text.contains("only the process of a city can be stopped or killed here")
@@ -414,7 +415,7 @@ fn faults_are_injected_shown_and_healed_on_the_page() {
     cluster.wait_until_held(&heroes, &CITIES);
     assert!(cluster.api.faults().is_empty());
     inject_fault(&browser, "Kill the process (from)", "Gotham", "All other nodes");
-    browser.wait_text("#city-gotham .doing", "the stopped city", |text| text == "has stopped");
+    browser.wait_text("#city-gotham .doing span", "the stopped city", |text| text == "has stopped");
     assert_no_problems(&browser, &["422", "422"]);
 }
 

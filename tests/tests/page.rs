@@ -182,7 +182,7 @@ fn page_predicts_and_reports_a_lost_write() {
     browser.wait_text("#inspector .ruling", "the winner", |text| {
         text == "All three agree: Metropolis wrote it last."
     });
-    let line = all_text(&browser, "#inspector .gone li");
+    let line = all_text(&browser, "#inspector .gone .lost-line");
     assert!(
         line.contains("Gotham wrote “Gotham 100") && line.ends_with("Metropolis had not seen it"),
         "{line}"
@@ -279,10 +279,10 @@ fn page_predicts_and_reports_the_loss_of_a_bomb() {
         });
     }
     wait_row(&browser, "Lone Wolf", "nothing", str::is_empty);
-    browser.wait_text("#city-gotham .doing", "the destruction", |text| {
+    browser.wait_text("#city-gotham .doing span", "the destruction", |text| {
         text == "destroyed, recovering"
     });
-    browser.wait_text("#city-gotham .holds", "nothing", |text| text == "0 of 2 heroes");
+    browser.wait_text("#city-gotham .holds span", "nothing", |text| text == "0 of 2 heroes");
     browser.wait_text("#bomb-reports", "the bomb report", |text| {
         text.ends_with("The one hero that Gotham alone held, Lone Wolf, is gone.")
     });
@@ -296,7 +296,7 @@ fn page_predicts_and_reports_the_loss_of_a_bomb() {
             row.contains("All three:") && row.contains("Agreed")
         });
     }
-    browser.wait_text("#city-gotham .doing", "agreement", |text| text == "agrees");
+    browser.wait_text("#city-gotham .doing span", "agreement", |text| text == "agrees");
     cluster.wait_until_held(&heroes, &CITIES);
     assert_eq!(cluster.api.hero(&lone).status, 404, "the hero must be lost");
     assert!(
@@ -336,12 +336,12 @@ fn frozen_and_stopped_cities_are_never_confused() {
     wait_all_text(&browser, "#map-twin", "the frozen city", |text| {
         text.contains("Metropolis is frozen")
     });
-    browser.wait_text("#city-metropolis .doing", "the frozen city", |text| {
+    browser.wait_text("#city-metropolis .doing span", "the frozen city", |text| {
         text == "frozen by a fault"
     });
     assert_eq!(recorded_words(&browser), json!(["frozen"]));
     cluster.api.heal_all();
-    browser.wait_text("#city-metropolis .doing", "agreement", |text| text == "agrees");
+    browser.wait_text("#city-metropolis .doing span", "agreement", |text| text == "agrees");
     cluster.wait_converged();
     wait_all_text(&browser, "#map", "no frozen city", |text| !text.contains("frozen"));
 
@@ -354,7 +354,8 @@ fn frozen_and_stopped_cities_are_never_confused() {
     wait_all_text(&browser, "#map-twin", "the stopped city", |text| {
         text.contains("Capitol has stopped")
     });
-    browser.wait_text("#city-capitol .doing", "the stopped city", |text| text == "has stopped");
+    browser
+        .wait_text("#city-capitol .doing span", "the stopped city", |text| text == "has stopped");
     let words = recorded_words(&browser);
     assert!(!words.as_array().expect("words").contains(&json!("frozen")), "{words}");
     // The city counts as unreachable until its port has refused a connection.
