@@ -244,7 +244,7 @@ fn cluster_shows_the_nodes_and_the_faults() {
         "GET /cluster" => {
             let node = |name: &str, vector: &str, refuses: &str| {
                 format!(
-                    r#"{{"name":"{name}","role":"city","status":"up","incarnation":1,"crashes":0,"heroes":3,"tombstones":0,"fingerprint":"f","age_ms":1,"clock_ahead_ms":null,"version_vector":{{{vector}}},"refuses":[{refuses}],"newer":7}}"#
+                    r#"{{"name":"{name}","role":"city","status":"up","incarnation":1,"crashes":0,"heroes":3,"tombstones":0,"fingerprint":"f","age_ms":1,"clock_ahead_ms":null,"ahead":0,"behind":1,"version_vector":{{{vector}}},"refuses":[{refuses}],"newer":7}}"#
                 )
             };
             let nodes = [
@@ -259,8 +259,8 @@ fn cluster_shows_the_nodes_and_the_faults() {
     assert_eq!((done.status.code(), text(&done.stderr).as_str()), (Some(0), ""));
     assert_eq!(
         text(&done.stdout),
-        "gotham\tup\t1\t0\t3\t0\tf\t\t1ms\t\n\
-         capitol\tup\t1\t0\t3\t0\tf\t\t1ms\tgotham (refused)\n\
+        "gotham\tup\t1\t0\t3\t0\tf\t\t1ms\t0\t1\t\n\
+         capitol\tup\t1\t0\t3\t0\tf\t\t1ms\t0\t1\tgotham (refused)\n\
          Fault 00c0ffee: delay gotham <-> all, heals in 19s 500ms\n"
     );
     let json: serde_json::Value =

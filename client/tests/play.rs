@@ -34,6 +34,8 @@ fn undisturbed(request: &Request) -> (u16, String) {
             r#"{"converged":true,"sentence":"All agree.","differences":0,"only_copies":0,"lost_writes":3,"oldest_difference_ms":null}"#,
         ),
         "GET /cluster" => ok(r#"{"nodes":[]}"#),
+        "POST /quiet" => ok(r#"{"quiet":true}"#),
+        "POST /quiet/end" => ok(r#"{"quiet":false}"#),
         line if line.starts_with("GET /events") => ok(
             r#"{"events":[{"number":9,"at_ms":10,"node":"gotham","kind":"created","text":"t"}]}"#,
         ),
@@ -113,10 +115,12 @@ fn player_restores_the_cluster_before_and_after_a_scenario() {
         stub.seen().into_iter().filter(|line| !line.starts_with("GET")).collect();
     let order = [
         "DELETE /faults",
+        "POST /quiet",
         "POST /heroes",
         "POST /cities/gotham/stop",
         "POST /gossip/pause",
         "DELETE /faults",
+        "POST /quiet/end",
         "POST /cities/gotham/rebuild",
     ];
     let terminated = IDS.map(|id| format!("DELETE /heroes/{id}"));

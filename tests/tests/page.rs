@@ -194,7 +194,7 @@ fn page_predicts_and_reports_a_lost_write() {
     );
     let cells = browser.evaluate(
         "document.getElementById('lost-writes-list').open = true; \
-         return [...document.querySelectorAll('#lost-writes tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim().replace(/\\s+/g, ' ')))",
+         return [...document.querySelectorAll('#lost-writes-list tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim().replace(/\\s+/g, ' ')))",
     );
     let [cells] = cells.as_array().expect("rows").as_slice() else {
         panic!("expected one row, got {cells}")

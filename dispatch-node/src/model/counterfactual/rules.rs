@@ -144,12 +144,13 @@ pub(super) fn health_counter(story: &Story) -> Vec<Fate> {
         if write.entry.is_tombstone() || !concerns(write) {
             return Fate::Saved;
         }
-        match rest.fate(number) {
-            Fate::Replaced(to) if write.changes.health => {
-                Fate::SavedInPart { lost: Changes { health: false, ..write.changes }, to }
-            }
-            fate => fate,
+        let fate = rest.fate(number);
+        if let Fate::Replaced(to) = fate
+            && write.changes.health
+        {
+            return Fate::SavedInPart { lost: Changes { health: false, ..write.changes }, to };
         }
+        fate
     };
     story.writes.iter().enumerate().map(fate).collect()
 }
