@@ -1,6 +1,7 @@
 //! `superhero reset`: what it has done, and what was left undone.
 
 use api_types::{ResetDone, ResetProblem};
+use scenario::counted;
 
 use crate::output::Failure;
 
@@ -24,8 +25,4 @@ pub(crate) fn outcome(done: &ResetDone) -> Result<(), Failure> {
     }
     let left = counted(done.left, "hero is", "heroes are");
     Err(Failure::No(format!("the reset is incomplete: {left} left")))
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

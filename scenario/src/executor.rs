@@ -100,15 +100,11 @@ pub trait Executor: Sync {
     /// Runs one exchange, in which `to` pulls from `from`.
     fn exchange(&self, from: &str, to: &str) -> Result<Exchange, Failure>;
 
-    /// Returns whether the cities are quiet. By default nothing is known of a quiet.
-    fn is_quiet(&self) -> Result<bool, Failure> {
-        Ok(false)
-    }
+    /// Returns whether the cities are quiet.
+    fn is_quiet(&self) -> Result<bool, Failure>;
 
     /// Makes the cities quiet, or ends that.
-    fn set_quiet(&self, _quiet: bool) -> Result<(), Failure> {
-        Ok(())
-    }
+    fn set_quiet(&self, quiet: bool) -> Result<(), Failure>;
 
     /// Returns the number of steps that may start; `None` if all may. The player waits before the
     /// next one. By default all may.

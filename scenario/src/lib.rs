@@ -31,3 +31,4 @@ pub use player::play;
 pub use report::{Outcome, Progress, Report, StepReport};
 pub use scenario::{Scenario, Step, StepKind};
 pub use shipped::{shipped, shipped_by_name};
+pub use wording::counted;

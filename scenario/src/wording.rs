@@ -1,7 +1,8 @@
 //! Counts and lists in messages.
 
 /// Formats a count with its noun: `1 hero`, `2 heroes`.
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

@@ -1,13 +1,15 @@
 //! The lost writes that have just been found: their events, and what would have become of them under
 //! other rules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gossip::{NodeName, Now};
+use shared::hero::HeroId;
 
 use super::Dispatch;
 use crate::event_log::{EventKind, LoggedWrite};
-use crate::model::counterfactual::{Story, outcomes};
+use crate::model::counterfactual::{Fates, Story};
 use crate::model::lost_writes::Lost;
 use crate::model::tables::TypeTable;
 use crate::text::{counted, isolated, title};
@@ -26,9 +28,12 @@ impl Dispatch {
         let cities = self.observer.cities().iter().map(|city| city.name);
         let nodes: Vec<NodeName> = cities.chain([self.me()]).collect();
         let of_heroes = found.iter().filter(|lost| lost.key.table().is_none());
+        let mut fates: BTreeMap<HeroId, Fates> = BTreeMap::new();
         for lost in of_heroes.take(EXPLAINED_AT_ONCE) {
-            let story = Story::of(&self.record.history, lost.key, &nodes);
-            if let Some(outcomes) = outcomes(&story, lost.entry.stamp) {
+            let fates = fates
+                .entry(lost.key)
+                .or_insert_with(|| Fates::of(Story::of(&self.record.history, lost.key, &nodes)));
+            if let Some(outcomes) = fates.outcomes(lost.entry.stamp) {
                 self.comparison.explain_lost(lost.number, outcomes);
             }
         }

@@ -161,7 +161,7 @@ pub struct Outcome {
     pub by: Option<Winner>,
     /// What the lost write changed.
     pub changes: Changes,
-    /// The number of nodes that hold copies, and how many of them the writer reached.
+    /// The number of nodes that hold copies.
     pub nodes: usize,
     /// The number of nodes that the writer reached, itself included.
     pub reached: usize,
@@ -176,31 +176,48 @@ pub struct Winner {
     pub same_second: bool,
 }
 
-/// Returns the outcomes for the write with this stamp, one for each rule; `None` if the story lacks
-/// it.
-#[must_use]
-pub fn outcomes(story: &Story, stamp: Stamp) -> Option<Vec<Outcome>> {
-    let number = story.writes.iter().position(|write| write.entry.stamp == stamp)?;
-    let write = &story.writes[number];
-    let outcome = |rule: Rule| {
-        let fate = rule.fates(story).swap_remove(number);
-        let by = match &fate {
-            Fate::Replaced(by) | Fate::SavedInPart { to: by, .. } => story.writes.get(*by),
-            Fate::Saved | Fate::Forgotten | Fate::Undecided | Fate::Refused { .. } => None,
+/// A story, and the fate of each of its writes under each rule.
+#[derive(Debug)]
+pub struct Fates {
+    story: Story,
+    by_rule: Vec<(Rule, Vec<Fate>)>,
+}
+
+impl Fates {
+    /// Applies every rule to the story.
+    #[must_use]
+    pub fn of(story: Story) -> Self {
+        let by_rule = Rule::ALL.into_iter().map(|rule| (rule, rule.fates(&story))).collect();
+        Self { story, by_rule }
+    }
+
+    /// Returns the outcomes for the write with this stamp, one for each rule; `None` if the story lacks
+    /// it.
+    #[must_use]
+    pub fn outcomes(&self, stamp: Stamp) -> Option<Vec<Outcome>> {
+        let writes = &self.story.writes;
+        let number = writes.iter().position(|write| write.entry.stamp == stamp)?;
+        let write = &writes[number];
+        let outcome = |(rule, fates): &(Rule, Vec<Fate>)| {
+            let fate = fates[number].clone();
+            let by = match &fate {
+                Fate::Replaced(by) | Fate::SavedInPart { to: by, .. } => writes.get(*by),
+                Fate::Saved | Fate::Forgotten | Fate::Undecided | Fate::Refused { .. } => None,
+            };
+            Outcome {
+                rule: *rule,
+                by: by.map(|by| Winner {
+                    node: by.entry.stamp.origin.node,
+                    same_second: rules::second(by) == rules::second(write),
+                }),
+                fate,
+                changes: write.changes,
+                nodes: self.story.nodes,
+                reached: write.reached.iter().filter(|reached| **reached).count(),
+            }
         };
-        Outcome {
-            rule,
-            by: by.map(|by| Winner {
-                node: by.entry.stamp.origin.node,
-                same_second: rules::second(by) == rules::second(write),
-            }),
-            fate,
-            changes: write.changes,
-            nodes: story.nodes,
-            reached: write.reached.iter().filter(|reached| **reached).count(),
-        }
-    };
-    Some(Rule::ALL.into_iter().map(outcome).collect())
+        Some(self.by_rule.iter().map(outcome).collect())
+    }
 }
 
 impl Changes {

@@ -35,8 +35,8 @@ const SPANS_MAX: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     seconds: VecDeque<Arc<Second>>,
-    spans: VecDeque<Span>,
-    silences: VecDeque<Silence>,
+    spans: Spans<Fault>,
+    silences: Spans<NodeName>,
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
     /// The number of arrivals so far.
     arrivals: u64,
@@ -106,23 +106,52 @@ pub struct Mark {
     pub kind: EventKind,
 }
 
-/// The time during which a fault was in force.
+/// The time during which something lasted: a fault in force, or the silence of a node.
 #[derive(Clone, Debug)]
-pub struct Span {
-    /// The fault.
-    pub fault: Fault,
-    /// The time at which it was first in force.
+pub struct Span<T = Fault> {
+    /// What lasted.
+    pub of: T,
+    /// The time at which it was first observed.
     pub began: Duration,
     /// The time at which it ended, if it has.
     pub ended: Option<Duration>,
 }
 
-/// The time during which a node did not answer.
+impl<T> Span<T> {
+    fn lasted(&self, at: Duration) -> bool {
+        self.began <= at && self.ended.is_none_or(|ended| at <= ended)
+    }
+}
+
+/// The spans of the history, oldest first.
 #[derive(Clone, Debug)]
-struct Silence {
-    node: NodeName,
-    began: Duration,
-    ended: Option<Duration>,
+struct Spans<T>(VecDeque<Span<T>>);
+
+impl<T> Default for Spans<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Copy + PartialEq> Spans<T> {
+    /// Ends the spans of what does not last any more, and begins those of what does now.
+    fn set(&mut self, now: Now, lasting: impl Iterator<Item = T> + Clone) {
+        for span in self.0.iter_mut().filter(|span| span.ended.is_none()) {
+            if !lasting.clone().any(|of| of == span.of) {
+                span.ended = Some(now.mono);
+            }
+        }
+        for of in lasting {
+            if !self.0.iter().any(|span| span.of == of && span.ended.is_none()) {
+                self.0.push_back(Span { of, began: now.mono, ended: None });
+            }
+        }
+        let horizon = now.mono.saturating_sub(KEPT);
+        self.0.retain(|span| span.ended.is_none_or(|ended| ended >= horizon));
+        while self.0.len() > SPANS_MAX {
+            self.0.pop_front();
+        }
+    }
 }
 
 /// The arrival of a write at a node.
@@ -150,7 +179,7 @@ impl History {
 
     /// Returns the faults that were in force during the history.
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
-        self.spans.iter()
+        self.spans.0.iter()
     }
 
     /// Returns the arrivals of this hero's writes, oldest first, as far as they are kept.
@@ -242,36 +271,17 @@ impl History {
 
     /// Sets the nodes that do not answer.
     pub(crate) fn silent(&mut self, now: Now, nodes: &[NodeName]) {
-        for silence in self.silences.iter_mut().filter(|silence| silence.ended.is_none()) {
-            if !nodes.contains(&silence.node) {
-                silence.ended = Some(now.mono);
-            }
-        }
-        for node in nodes {
-            let lasts = |silence: &Silence| silence.node == *node && silence.ended.is_none();
-            if !self.silences.iter().any(lasts) {
-                self.silences.push_back(Silence { node: *node, began: now.mono, ended: None });
-            }
-        }
-        let horizon = now.mono.saturating_sub(KEPT);
-        self.silences.retain(|silence| silence.ended.is_none_or(|ended| ended >= horizon));
-        while self.silences.len() > SPANS_MAX {
-            self.silences.pop_front();
-        }
+        self.silences.set(now, nodes.iter().copied());
     }
 
     /// Returns whether the node `from` could exchange messages with `to` at that time, both ways, as
     /// far as is known: both answered, and no link between them was cut.
     #[must_use]
     pub fn reached(&self, at: Duration, from: NodeName, to: NodeName) -> bool {
-        let lasted = |began: Duration, ended: Option<Duration>| {
-            began <= at && ended.is_none_or(|ended| at <= ended)
-        };
-        let is_silent =
-            |silence: &Silence| silence.node == to && lasted(silence.began, silence.ended);
+        let is_silent = |silence: &Span<NodeName>| silence.of == to && silence.lasted(at);
         let separates = |span: &Span| {
-            let fault = &span.fault;
-            lasted(span.began, span.ended)
+            let fault = &span.of;
+            span.lasted(at)
                 && match fault.kind {
                     FaultKind::Cut => fault.affects(from, to) || fault.affects(to, from),
                     FaultKind::Freeze => fault.from == to,
@@ -283,7 +293,7 @@ impl History {
                     | FaultKind::Skew(_) => false,
                 }
         };
-        from == to || !self.silences.iter().any(is_silent) && !self.spans.iter().any(separates)
+        from == to || !self.silences.0.iter().any(is_silent) && !self.spans().any(separates)
     }
 
     /// Sets the faults that are in force.
@@ -292,21 +302,7 @@ impl History {
         now: Now,
         faults: impl Iterator<Item = &'a Fault> + Clone,
     ) {
-        for span in self.spans.iter_mut().filter(|span| span.ended.is_none()) {
-            if !faults.clone().any(|fault| fault.id == span.fault.id) {
-                span.ended = Some(now.mono);
-            }
-        }
-        for fault in faults {
-            if !self.spans.iter().any(|span| span.fault.id == fault.id && span.ended.is_none()) {
-                self.spans.push_back(Span { fault: *fault, began: now.mono, ended: None });
-            }
-        }
-        let horizon = now.mono.saturating_sub(KEPT);
-        self.spans.retain(|span| span.ended.is_none_or(|ended| ended >= horizon));
-        while self.spans.len() > SPANS_MAX {
-            self.spans.pop_front();
-        }
+        self.spans.set(now, faults.copied());
     }
 
     /// Returns the second that contains `at`, if it is still kept.
@@ -545,7 +541,7 @@ mod tests {
         history.in_force(at(3_000), [fault(2)].iter());
         let spans: Vec<_> = history
             .spans()
-            .map(|span| (span.fault.id.0, span.began.as_secs(), span.ended.map(|at| at.as_secs())))
+            .map(|span| (span.of.id.0, span.began.as_secs(), span.ended.map(|at| at.as_secs())))
             .collect();
         assert_eq!(spans, [(1, 1, Some(3)), (2, 2, None)]);
         history.in_force(at(603_001), std::iter::empty());

@@ -172,12 +172,14 @@ fn outcomes_name_the_winner_and_are_of_this_write_only() {
         vec![write(0, 10_000, LOCATION, ALONE), write(1, 8_000, LOCATION, WITHOUT_GOTHAM)],
         [Step::Write(0), Step::Write(1)],
     );
-    let outcomes = |number: usize| super::outcomes(&story, story.writes[number].entry.stamp);
+    let stamps = [0, 1].map(|number: usize| story.writes[number].entry.stamp);
+    let fates = Fates::of(story);
+    let outcomes = |number: usize| fates.outcomes(stamps[number]);
     let lost = outcomes(0).unwrap();
     let winner = Winner { node: "metropolis".parse().unwrap(), same_second: false };
     assert_eq!((lost[1].by, lost[1].reached, lost[1].nodes), (Some(winner), 1, 4));
     assert!(outcomes(1).unwrap().iter().all(|outcome| outcome.fate == Fate::Saved));
-    assert_eq!(super::outcomes(&story, stamp("capitol", 1)), None);
+    assert_eq!(fates.outcomes(stamp("capitol", 1)), None);
 }
 
 /// The reference: a copy is the list of the writes that it replaced, the last one is its value.

@@ -8,7 +8,7 @@ use gossip::fault::Pace;
 use node_api::body::{JsonBody, OptionalJsonBody};
 use node_api::idempotency::IdempotencyKey;
 
-use crate::request::{RunExchange, SetPace};
+use crate::request::SetPace;
 use crate::web::api::refusals::{Changing, Pacing, Reading, Stepping};
 use crate::web::dispatch_handle::DispatchHandle;
 use crate::web::error::{Problem, out_of_range};
@@ -107,16 +107,7 @@ pub(crate) async fn step(
     IdempotencyKey(key): IdempotencyKey,
     OptionalJsonBody(request): OptionalJsonBody<ExchangeRequest>,
 ) -> Result<Json<Exchange>, Problem> {
-    let source = request.from.map(|name| domain.node("from", &name)).transpose()?;
-    let puller = request.to.map(|name| domain.node("to", &name)).transpose()?;
-    if let (Some(source), Some(puller)) = (source, puller)
-        && source == puller
-    {
-        return Err(Problem::not_allowed(
-            "same_node",
-            format!("from and to are both {source}; nothing was exchanged"),
-        ));
-    }
-    let exchange = dispatch.ask(RunExchange { source, puller }, key).await?;
+    let run = domain.exchange(request.from.as_deref(), request.to.as_deref())?;
+    let exchange = dispatch.ask(run, key).await?;
     Ok(Json(representation::exchange(exchange)))
 }

@@ -12,6 +12,7 @@ use shared::options::well_known_name;
 use shared::well_known::DISPATCH;
 
 use crate::model::view::View;
+use crate::request::RunExchange;
 use crate::web::error::{Problem, shortened};
 
 /// The cities of this cluster, and the limit on the name of a hero.
@@ -98,6 +99,23 @@ impl Domain {
                 ),
             )
         })
+    }
+
+    /// Parses the nodes of an exchange: `to` pulls from `from`. Those not given are chosen at random.
+    pub(crate) fn exchange(
+        &self,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<RunExchange, Problem> {
+        let source = from.map(|name| self.node("from", name)).transpose()?;
+        let puller = to.map(|name| self.node("to", name)).transpose()?;
+        match (source, puller) {
+            (Some(source), Some(puller)) if source == puller => Err(Problem::not_allowed(
+                "same_node",
+                format!("from and to are both {source}; nothing was exchanged"),
+            )),
+            _ => Ok(RunExchange { source, puller }),
+        }
     }
 
     /// Validates the name of a new hero, composes its characters (NFC), and trims surrounding

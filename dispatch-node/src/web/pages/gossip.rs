@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use gossip::fault::Pace;
 
-use crate::request::{RunExchange, SetPace, SetQuiet};
+use crate::request::{SetPace, SetQuiet};
 use crate::web::error::Problem;
 use crate::web::pages::forms::{self, FormRequest};
 use crate::web::state::AppState;
@@ -52,16 +52,8 @@ pub(crate) async fn speed(State(state): State<AppState>, form: FormRequest) -> R
 /// `POST /gossip/step`
 pub(crate) async fn step(State(state): State<AppState>, form: FormRequest) -> Response {
     let action = form.fields().and_then(|form| {
-        let node = |field| {
-            let named = form.get(field).filter(|name| !name.is_empty());
-            named.map(|name| state.domain.node(field, name)).transpose()
-        };
-        let (source, puller) = (node("from")?, node("to")?);
-        if source.is_some() && source == puller {
-            let detail = "from and to are the same node; nothing was exchanged";
-            return Err(Problem::not_allowed("same_node", detail));
-        }
-        Ok(RunExchange { source, puller }.into())
+        let node = |field| form.get(field).filter(|name| !name.is_empty());
+        state.domain.exchange(node("from"), node("to")).map(Into::into)
     });
     forms::act(&state, &form, None, action).await
 }

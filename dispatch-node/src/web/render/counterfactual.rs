@@ -8,7 +8,7 @@ use api_types::{OtherRules, RuleTally, UnderRule};
 use gossip::{NodeName, Stamp};
 use shared::hero::HeroId;
 
-use crate::model::counterfactual::{Changes, Fate, Outcome, Rule, Story, Winner, outcomes};
+use crate::model::counterfactual::{Changes, Fate, Fates, Outcome, Rule, Story, Winner};
 use crate::model::view::View;
 use crate::text::title;
 use crate::web::render::wording::listed;
@@ -85,9 +85,9 @@ impl Minute {
         let nodes: Vec<NodeName> =
             view.cities.iter().chain([&view.dispatch]).map(|node| node.name).collect();
         for (hero, stamps) in commands {
-            let story = Story::of(&view.history, hero, &nodes);
+            let fates = Fates::of(Story::of(&view.history, hero, &nodes));
             for stamp in stamps {
-                let Some(outcomes) = outcomes(&story, stamp) else { continue };
+                let Some(outcomes) = fates.outcomes(stamp) else { continue };
                 minute.writes += 1;
                 let is_lost = view.lost.iter().rev().any(|lost| lost.entry.stamp == stamp);
                 minute.lost += u64::from(is_lost);

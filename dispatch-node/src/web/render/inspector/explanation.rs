@@ -141,11 +141,11 @@ fn clock_off(view: &View, candidate: &Candidate<'_>) -> Option<(i64, &'static st
     let writer = candidate.writer();
     let at = candidate.written_at();
     let skewed = view.history.spans().find_map(|span| {
-        let FaultKind::Skew(ms) = span.fault.kind else { return None };
+        let FaultKind::Skew(ms) = span.of.kind else { return None };
         // A skew still in force is covered by the present clock error.
         let then =
             at.is_some_and(|at| span.began <= at && span.ended.is_some_and(|ended| at <= ended));
-        (span.fault.from == writer && then).then_some((ms, "was"))
+        (span.of.from == writer && then).then_some((ms, "was"))
     });
     let present = view.city(writer).and_then(|(_, city)| city.clock_ahead_ms).map(|ms| (ms, "is"));
     // An error that began after this write does not explain its stamp. A write is observed with a

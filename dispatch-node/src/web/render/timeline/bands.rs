@@ -66,7 +66,7 @@ impl Layout<'_> {
         let words_x = if is_older { inside } else { x };
         // A fault in force is drawn beyond the present and clipped, so that its band does not change.
         let until = span.ended.map_or(beyond_right, |ended| self.x(ended));
-        let fault = &span.fault;
+        let fault = &span.of;
         let mut lanes = vec![self.y(fault.from)];
         if let Some(to) = fault.to.filter(|_| fault.kind.is_between_nodes()) {
             lanes.push(self.y(to));
@@ -95,7 +95,7 @@ impl Layout<'_> {
 
 /// The label of a fault, shorter than [`describe`].
 fn label(span: &Span) -> String {
-    let fault = &span.fault;
+    let fault = &span.of;
     let from = title(fault.from);
     let ends = match (fault.to.map(title), fault.both) {
         (None, true) => from.clone(),
