@@ -9,7 +9,7 @@ QUICK := $(if $(FULL),,--config .cargo/quick.toml)
 # An option whose variable is given to make. Some shells export HOST, and some platforms PORT.
 given = $(if $(findstring command,$(origin $(1))),$(2) $($(1)))
 
-.PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread detection pictures bench fuzz autobahn floods
+.PHONY: help setup run certs gotham metropolis capitol dispatch city test verify fix sim worlds endure histories network spread detection pictures film bench fuzz autobahn floods
 .PHONY: deny dist instructions
 
 help: ## list the targets
@@ -45,9 +45,9 @@ fix: ## format, and apply the linter's fixes
 	$(CARGO) clippy -p benches --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-sim: ## run the simulator; SEED=n prints one run, SEEDS=a..b runs many, NODES=n (default: 3 to 9, random), FAULTY=1 (replicas that lose entries, a lying member), MINUTES=n (runs for that long)
+sim: ## run the simulator; SEED=n prints one run (RECORD=file records it), SEEDS=a..b runs many, NODES=n (default: 3 to 9, random), FAULTY=1 (replicas that lose entries, a lying member), MINUTES=n (runs for that long)
 	$(CARGO) run --quiet --release -p simulator --bin sim -- $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
-	  $(if $(NODES),--nodes $(NODES)) $(if $(FAULTY),--faulty) $(if $(MINUTES),--minutes $(MINUTES))
+	  $(if $(NODES),--nodes $(NODES)) $(if $(FAULTY),--faulty) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RECORD),--record $(RECORD))
 
 worlds: ## explore the larger small worlds exhaustively, millions of states (minutes)
 	$(CARGO) test --release -p simulator --test worlds -- --ignored --nocapture
@@ -87,6 +87,11 @@ pictures: ## take new pictures of the page, from a cluster of its own, into docs
 	@$(SETUP) test
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace --test processes -- --ignored --nocapture pictures::
+
+film: ## take a new film of a bomb and its recovery, at a tenth of the speed: docs/pictures/bomb.png (a minute)
+	@$(SETUP) test
+	$(CARGO) build --workspace --all-targets
+	$(CARGO) test --workspace --test processes -- --ignored --nocapture film::
 
 bench: ## measure the core and the types next to other libraries, and the page against its budgets (15 minutes, without the build of the libraries)
 	@$(SETUP) test

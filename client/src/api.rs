@@ -273,6 +273,13 @@ impl Api {
         self.get("/lost/rules")
     }
 
+    /// Returns the last minutes as the content of a file: of at most `last`, or of all that is kept.
+    pub fn recording(&self, last: Option<Duration>) -> Result<Vec<u8>, Error> {
+        let query =
+            last.map_or_else(String::new, |last| format!("?last={}", last.as_secs().max(1)));
+        self.http.bytes(&format!("/api/v1/recording{query}"))
+    }
+
     /// Injects a fault. Returns once the fault is in force at the affected nodes.
     pub fn inject(&self, fault: &FaultRequest) -> Result<Answer<Fault>, Error> {
         self.post("/faults", fault)

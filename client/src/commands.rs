@@ -14,7 +14,8 @@ use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
 use crate::printer::Printer;
 use crate::{
-    cluster, complete, doctor, explain, fault, gossip, load, lost, play, reset, types, watch,
+    cluster, complete, doctor, explain, fault, gossip, load, lost, play, record, reset, types,
+    watch,
 };
 
 /// The interval between two requests for the verdict.
@@ -108,6 +109,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Command::Cluster => cluster::show(&api, print),
         Command::Lost { since: _, rules: true } => explain::minute(&api, print),
         Command::Lost { since, rules: false } => lost::list(&api, print, since),
+        Command::Record { file, last } => record::record(&api, print, file, last),
+        Command::Replay { file, html } => record::replay(print, &file, html),
         Command::Explain { hero } => explain::hero(&api, print, &hero),
         Command::Verdict { wait_converged: Some(limit), .. } => verdict(&api, print, true, limit),
         Command::Verdict { wait_diverged: Some(limit), .. } => verdict(&api, print, false, limit),

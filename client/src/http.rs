@@ -67,6 +67,15 @@ pub(crate) struct Sent {
     pub(crate) is_repeated: bool,
 }
 
+impl Sent {
+    fn of(http: &Http, result: Result<Vec<u8>, Error>, is_repeated: bool) -> Self {
+        let text = |body| {
+            String::from_utf8(body).map_err(|_| http.unexpected("a body that is no text".into()))
+        };
+        Self { result: result.and_then(text), is_repeated }
+    }
+}
+
 /// The reason why one attempt to send a request failed.
 enum Attempt {
     /// The request may have been received, but there was no answer, for this reason.
@@ -140,6 +149,22 @@ impl Http {
     /// A request whose answer is lost is sent again, within [`REQUEST_TIMEOUT`]. A change
     /// carries an idempotency key of its own, so that its repetitions have no further effect.
     pub(crate) fn send(&self, method: &Method, path: &str, body: Option<&Value>) -> Sent {
+        let (result, is_repeated) = self.send_for_bytes(method, path, body);
+        Sent::of(self, result, is_repeated)
+    }
+
+    /// Returns the body of a response that is not text.
+    pub(crate) fn bytes(&self, path: &str) -> Result<Vec<u8>, Error> {
+        self.send_for_bytes(&Method::GET, path, None).0
+    }
+
+    /// Returns the body of a successful response, and whether an earlier answer was lost.
+    fn send_for_bytes(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (Result<Vec<u8>, Error>, bool) {
         let key = (method != Method::GET).then(|| Uuid::new_v4().to_string());
         let attempt = |left| self.attempt(method, path, body, key.as_deref(), left);
         let watch = Stopwatch::start();
@@ -151,17 +176,17 @@ impl Http {
                 result => result,
             };
             let lost = match result {
-                Ok(body) => return Sent { result: Ok(body), is_repeated },
-                Err(Attempt::Failed(error)) => return Sent { result: Err(error), is_repeated },
+                Ok(body) => return (Ok(body), is_repeated),
+                Err(Attempt::Failed(error)) => return (Err(error), is_repeated),
                 Err(Attempt::Lost(why)) => why,
                 // A proxy hides whether dispatch has restarted in the meantime, without its keys.
                 Err(Attempt::Proxied(why)) if is_repeated => {
-                    return Sent { result: Err(self.lost(method, why)), is_repeated };
+                    return (Err(self.lost(method, why)), is_repeated);
                 }
                 Err(Attempt::Proxied(why)) => why,
             };
             if watch.elapsed() + pause >= self.timeout {
-                return Sent { result: Err(self.lost(method, lost)), is_repeated };
+                return (Err(self.lost(method, lost)), is_repeated);
             }
             thread::sleep(pause);
             pause *= 2;
@@ -171,14 +196,14 @@ impl Http {
 
     /// Returns the result of a request whose repetition failed, although it may have taken effect
     /// before.
-    fn repeated(&self, method: &Method, error: Error) -> Result<String, Attempt> {
+    fn repeated(&self, method: &Method, error: Error) -> Result<Vec<u8>, Attempt> {
         match error {
             // The first request is still being executed, or dispatch did not look at the key.
             Error::Refused { kind, detail, .. } if NOT_LOOKED_AT.contains(&kind.as_str()) => {
                 Err(Attempt::Lost(detail))
             }
             // The deletion whose answer was lost has taken effect.
-            Error::Refused { status: 410, .. } if method == Method::DELETE => Ok(String::new()),
+            Error::Refused { status: 410, .. } if method == Method::DELETE => Ok(Vec::new()),
             Error::Refused { kind, detail, .. } if kind == JOINING && method != Method::GET => {
                 Err(Attempt::Failed(self.lost(method, detail)))
             }
@@ -208,7 +233,7 @@ impl Http {
         body: Option<&Value>,
         key: Option<&str>,
         limit: Duration,
-    ) -> Result<String, Attempt> {
+    ) -> Result<Vec<u8>, Attempt> {
         let uri = format!("{}{path}", self.address.url());
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.access.token {
@@ -228,12 +253,12 @@ impl Http {
         };
         let mut response = sent.map_err(|error| self.failed(&error))?;
         let status = response.status();
-        let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
+        let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
         let body = body.map_err(|error| self.failed(&error))?;
         if status.is_success() {
             return Ok(body);
         }
-        Err(match serde_json::from_str::<Problem>(&body) {
+        Err(match serde_json::from_slice::<Problem>(&body) {
             // A read has no outcome.
             Ok(Problem { kind, detail }) if kind == OUTCOME_UNKNOWN && method == Method::GET => {
                 Attempt::Failed(self.no_answer(detail))

@@ -17,6 +17,7 @@ mod output;
 mod play;
 mod printer;
 mod progress;
+mod record;
 mod reset;
 mod socket;
 mod table;

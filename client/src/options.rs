@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::Resettable;
-use clap::{ArgGroup, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgGroup, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use scenario::span;
@@ -197,6 +197,24 @@ pub(crate) enum Command {
         /// ID, unique ID prefix, or unique name of the hero
         #[arg(add = complete::heroes())]
         hero: String,
+    },
+    /// Write the last minutes to a file, which `replay` shows
+    Record {
+        /// File to create; named after the time if omitted
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Record only the last minutes or seconds, up to 10m
+        #[arg(long, value_name = "DURATION", value_parser = span::duration)]
+        last: Option<Duration>,
+    },
+    /// Make a page of a recording, which a browser shows without a cluster
+    Replay {
+        /// File written by `superhero record`, by the page, or by the simulator
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Page to write; FILE.html in this directory if omitted
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        html: Option<PathBuf>,
     },
     /// Inject a fault into a link, a city or a clock
     #[command(subcommand)]

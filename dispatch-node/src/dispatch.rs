@@ -125,7 +125,7 @@ impl Dispatch {
             refresh: RefreshQueue::default(),
             comparison: Comparison::new(now),
             known: KnownHeroes::default(),
-            record: Record::new(config.events_max),
+            record: Record::new(config.events_max, now),
             publisher: Publisher::new(now),
             accepted: UnixMillis::default(),
             random,

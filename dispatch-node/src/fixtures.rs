@@ -23,6 +23,7 @@ use crate::model::node_state::NodeStatus;
 use crate::model::rows::{Row, Rows};
 use crate::model::status::ClusterStatus;
 use crate::model::tables::TableRows;
+use crate::model::tape::Tape;
 use crate::model::view::View;
 
 /// The time of every fixture: 12:41:40 UTC, 100 seconds after dispatch started.
@@ -134,6 +135,7 @@ pub(crate) fn view(cities: &[&str], millis: u64) -> View {
             poll: Some(Duration::from_secs(2)),
         },
         history: History::default(),
+        tape: Tape::new(NOW),
         lost: Vector::new(),
         bomb_reports: Vec::new(),
     }

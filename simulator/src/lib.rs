@@ -19,6 +19,7 @@ mod network;
 mod oracle;
 pub mod plan;
 mod process;
+pub mod recorded;
 pub mod recovery;
 pub mod run;
 pub mod shrink;

@@ -60,8 +60,13 @@ pub fn bound(nodes: usize, city_gossip: bool) -> Duration {
 /// # Errors
 /// Returns the first violation.
 pub fn run(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> {
-    // Unwind safe: the cluster is local to the closure and dropped by the panic.
-    let run = catch_unwind(AssertUnwindSafe(|| run_whole(plan, rules, log)));
+    run_in(&mut Cluster::new(plan, rules.clone(), log), plan)
+}
+
+/// Runs a plan in a cluster that was just started for it.
+pub(crate) fn run_in(cluster: &mut Cluster, plan: &Plan) -> Result<Outcome, Violation> {
+    // Unwind safe: after a panic only the recorded past of the cluster is read.
+    let run = catch_unwind(AssertUnwindSafe(|| run_whole(cluster, plan)));
     run.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
@@ -71,8 +76,7 @@ pub fn run(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> 
     })
 }
 
-fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation> {
-    let mut cluster = Cluster::new(plan, rules.clone(), log);
+fn run_whole(cluster: &mut Cluster, plan: &Plan) -> Result<Outcome, Violation> {
     cluster.run(plan.fault_phase)?;
     cluster.heal();
     // A bomb request in flight may still destroy a city; the writes lost with it must not count as
@@ -81,7 +85,7 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
     cluster.accept_latest();
     let (fights, city_gossip) = (plan.noise.fights, plan.noise.city_gossip);
     let bound = bound(plan.cities + 1 + plan.founded(), city_gossip);
-    let converged_after = converge(&mut cluster, plan, bound)?;
+    let converged_after = converge(cluster, plan, bound)?;
     if plan.is_faulty() {
         return Ok(Outcome {
             converged_after,
@@ -96,8 +100,8 @@ fn run_whole(plan: &Plan, rules: &Rules, log: bool) -> Result<Outcome, Violation
             let nodes = cluster.names();
             cluster.oracle.check_at_rest(cluster.now, &cluster.processes, nodes)?;
         }
-        settle(&mut cluster, plan, bound)?;
-        check_view(&mut cluster)?;
+        settle(cluster, plan, bound)?;
+        check_view(cluster)?;
     }
     Ok(Outcome { converged_after, bound, trace: cluster.trace(), tally: cluster.tally })
 }

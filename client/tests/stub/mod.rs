@@ -2,7 +2,7 @@
 //! thread.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -97,11 +97,14 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handler) -> st
     let request = Request { line, key, body: String::from_utf8_lossy(&body).into_owned() };
     log.lock().expect("no thread panics with the lock").push(request.clone());
     let (status, body) = handler(&request);
-    write!(
-        reader.get_mut(),
+    let answer = format!(
         "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
-    )
+    );
+    reader.get_mut().write_all(answer.as_bytes())?;
+    reader.get_mut().shutdown(Shutdown::Write)?;
+    // Closing with unread bytes would reset the connection, and the answer could be lost.
+    reader.read_to_end(&mut Vec::new()).map(drop)
 }
 
 /// Returns a problem document.

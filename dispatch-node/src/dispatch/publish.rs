@@ -11,6 +11,7 @@ use super::event::Event;
 use crate::event_log::EventKind;
 use crate::forecast::Intervals;
 use crate::model::city_state::CityState;
+use crate::model::history::Sample;
 use crate::model::node_state::{NodeState, NodeStatus, keep_lasting_refusals};
 use crate::model::status::ClusterStatus;
 use crate::model::view::View;
@@ -46,6 +47,13 @@ impl Dispatch {
             self.log(now, self.me(), EventKind::Agreed, status.about_heroes.clone());
         }
         self.record.history.differ(now, status.differences);
+        let nodes = cities.iter().chain([&dispatch]);
+        let sample = Sample {
+            heroes: nodes.map(|node| (node.name, node.heroes)).collect(),
+            lost: status.lost_writes,
+            lag: status.oldest_difference.unwrap_or_default(),
+        };
+        self.record.history.sampled(now, sample);
         self.record.history.in_force(now, self.faults.faults.faults());
         let silent = cities.iter().filter(|city| city.status != NodeStatus::Up);
         self.record.history.silent(now, &silent.map(|city| city.name).collect::<Vec<_>>());
@@ -70,6 +78,7 @@ impl Dispatch {
                 poll: self.gossip.poll_interval(),
             },
             history: self.record.history.clone(),
+            tape: self.record.tape.clone(),
             lost: self.comparison.lost_writes().clone(),
             bomb_reports: self.record.bomb_reports.to_vec(),
         })

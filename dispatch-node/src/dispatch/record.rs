@@ -1,5 +1,5 @@
-//! The record of past events: the event log, the history of the last minute, and the reports on the
-//! last bombs.
+//! The record of past events: the event log, the history and the tape of the last minutes, and the
+//! reports on the last bombs.
 //!
 //! Invariant: each logged event is also a mark in the history.
 
@@ -11,23 +11,41 @@ use shared::hero::{HeroId, HeroName};
 use crate::event_log::{EventKind, EventLog, LoggedEvent, NewEvent};
 use crate::model::bomb_report::{BombReports, destroyed_with};
 use crate::model::history::History;
+use crate::model::rows::Row;
+use crate::model::tape::Tape;
 
-/// The event log, the history and the bomb reports.
+/// The event log, the history, the tape and the bomb reports.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) log: EventLog,
     pub(super) history: History,
+    pub(super) tape: Tape,
     pub(super) bomb_reports: BombReports,
 }
 
 impl Record {
     /// Returns an empty record.
-    pub(super) fn new(events_max: usize) -> Self {
+    pub(super) fn new(events_max: usize, now: Now) -> Self {
         Self {
             log: EventLog::new(events_max),
             history: History::default(),
+            tape: Tape::new(now),
             bomb_reports: BombReports::default(),
         }
+    }
+
+    /// Adds the differences between two rows of one hero to the tape.
+    pub(super) fn changed(
+        &mut self,
+        now: Now,
+        hero: HeroId,
+        nodes: impl Iterator<Item = NodeName>,
+        rows: [Option<&Row>; 2],
+    ) {
+        let Self { history, tape, .. } = self;
+        tape.note(now, hero, nodes, rows, |node, entry| {
+            history.arrived_at(hero, node, entry.stamp)
+        });
     }
 
     /// Logs an event.

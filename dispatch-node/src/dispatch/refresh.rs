@@ -94,7 +94,12 @@ impl Dispatch {
         }
         let hero = own.iter().chain(cells.iter().flatten()).find_map(|entry| entry.live());
         let name = hero.map_or_else(|| self.known.name(id), |hero| hero.name.clone());
-        self.comparison.put(now, id, Row::of(id, name, own, cells));
+        let before = self.comparison.rows().get(id).cloned();
+        let row = Row::of(id, name, own, cells);
+        let cities = self.observer.cities().iter().map(|city| city.name);
+        let nodes = std::iter::once(self.replica.me().node).chain(cities);
+        self.record.changed(now, id, nodes, [before.as_deref(), row.as_ref()]);
+        self.comparison.put(now, id, row);
     }
 
     /// Returns dispatch's own entry of the key, reusing the one in its row if it has not changed.

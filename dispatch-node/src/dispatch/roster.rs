@@ -21,7 +21,13 @@ impl Dispatch {
             further.filter(|member| !self.configured.contains(member)).collect();
         let names = self.configured.iter().copied().chain(further);
         let names: Vec<NodeName> = names.take(CITIES_MAX).collect();
+        let before: Vec<NodeName> = self.observer.cities().iter().map(|city| city.name).collect();
         let Some(columns) = self.observer.arrange(&names) else { return };
+        let removed =
+            before.iter().enumerate().filter(|(column, _)| !columns.contains(&Some(*column)));
+        for (column, city) in removed {
+            self.record.tape.removed(now, *city, column, self.comparison.rows());
+        }
         self.refresh.add(self.comparison.arrange(&columns));
         for (name, _) in names.iter().zip(&columns).filter(|(_, column)| column.is_none()) {
             if let Some(linked) = self.observer.linked(*name)

@@ -51,8 +51,14 @@ pub struct History {
 pub struct Second {
     /// The number of the second since the start of dispatch's process.
     pub number: u64,
-    /// The pulls that ended in it.
+    /// The pulls that ended in it, up to a limit.
     pub pulls: Vec<Pull>,
+    /// The number of all pulls that ended in it.
+    pub rounds: u64,
+    /// The number of bytes that they received.
+    pub bytes: u64,
+    /// The state at the last view in it.
+    pub sample: Option<Sample>,
     /// The writes made in it.
     pub writes: Vec<Write>,
     /// The number of writes beyond the limit.
@@ -65,6 +71,17 @@ pub struct Second {
     pub marks: Vec<Mark>,
     /// The nodes that were in a new incarnation, without the memory of the one before.
     pub restarts: Vec<(Duration, NodeName)>,
+}
+
+/// The state of the cluster in one second.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The heroes that each node holds.
+    pub heroes: Vec<(NodeName, u64)>,
+    /// The number of lost writes so far.
+    pub lost: u64,
+    /// The largest age of a difference in this second; zero if there was none.
+    pub lag: Duration,
 }
 
 /// A pull and its outcome.
@@ -182,6 +199,18 @@ impl History {
         self.spans.0.iter()
     }
 
+    /// Returns the times during which nodes did not answer.
+    pub fn silences(&self) -> impl Iterator<Item = &Span<NodeName>> {
+        self.silences.0.iter()
+    }
+
+    /// Returns the time at which this write to a hero arrived at a node last, if it is kept.
+    #[must_use]
+    pub fn arrived_at(&self, hero: HeroId, node: NodeName, write: Stamp) -> Option<Duration> {
+        let mut steps = self.trails.get(&hero)?.iter().rev();
+        steps.find(|step| step.node == node && step.stamp == write).map(|step| step.at)
+    }
+
     /// Returns the arrivals of this hero's writes, oldest first, as far as they are kept.
     pub fn trail(&self, hero: HeroId) -> impl Iterator<Item = &Step> {
         self.trails.get(&hero).into_iter().flat_map(|trail| trail.iter())
@@ -200,11 +229,21 @@ impl History {
         let asked = now.mono.saturating_sub(pulled.asked_ago);
         let pull =
             Pull { puller, source: pulled.source, asked, ended, outcome: pulled.outcome.clone() };
-        if let Some(second) =
-            self.second(now, ended).filter(|second| second.pulls.len() < PER_SECOND_MAX)
-        {
+        let Some(second) = self.second(now, ended) else { return };
+        second.rounds += 1;
+        if let PullOutcome::Merged { bytes, .. } = pull.outcome {
+            second.bytes += bytes as u64;
+        }
+        if second.pulls.len() < PER_SECOND_MAX {
             second.pulls.push(pull);
         }
+    }
+
+    /// Sets the state of the present second.
+    pub(crate) fn sampled(&mut self, now: Now, sample: Sample) {
+        let Some(second) = self.second(now, now.mono) else { return };
+        let before = second.sample.take().map_or(Duration::ZERO, |before| before.lag);
+        second.sample = Some(Sample { lag: sample.lag.max(before), ..sample });
     }
 
     /// Adds the arrival of a write.

@@ -20,6 +20,7 @@ use crate::model::node_state::{NodeState, NodeStatus};
 use crate::model::rows::{Row, RowState, Rows};
 use crate::model::status::ClusterStatus;
 use crate::model::tables::TableRows;
+use crate::model::tape::Tape;
 
 /// The state of the cluster at one moment.
 #[derive(Clone, Debug)]
@@ -54,8 +55,10 @@ pub struct View {
     pub intervals: Intervals,
     /// The largest accepted difference between a stamp and a clock, in milliseconds.
     pub drift_max_ms: u64,
-    /// The history of the last minute.
+    /// The history of the last minutes.
     pub history: History,
+    /// The changes of what each node held.
+    pub tape: Tape,
     /// The lost writes, newest last.
     pub lost: Vector<Arc<Lost>>,
     /// The reports on the last bombs, newest last.

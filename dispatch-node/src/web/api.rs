@@ -11,6 +11,7 @@ pub(crate) mod heroes;
 pub(crate) mod lost_writes;
 pub(crate) mod pace;
 pub(crate) mod quiet;
+pub(crate) mod recording;
 pub(crate) mod refusals;
 pub(crate) mod reset;
 pub(crate) mod scenarios;

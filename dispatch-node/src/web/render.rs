@@ -4,6 +4,7 @@
 //! [`pages`](crate::web::pages).
 
 pub(crate) mod at_risk;
+pub(crate) mod charts;
 pub(crate) mod cluster;
 pub(crate) mod counterfactual;
 pub(crate) mod events;

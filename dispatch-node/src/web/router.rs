@@ -18,8 +18,8 @@ use node_api::access::policy::{ME, SIGN_IN, SIGN_OUT};
 use node_api::body::BODY_BYTES_MAX;
 
 use crate::web::api::{
-    cities, cluster, description, explanation, faults, heroes, lost_writes, pace, quiet, reset,
-    scenarios, stamps,
+    cities, cluster, description, explanation, faults, heroes, lost_writes, pace, quiet, recording,
+    reset, scenarios, stamps,
 };
 use crate::web::assets;
 use crate::web::auth::middleware as access;
@@ -53,6 +53,8 @@ fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(index::page))
         .route("/help", get(index::help))
+        .route("/replay", get(pages::replay::page))
+        .route("/charts", get(pages::charts::page))
         .route("/work", get(pages::work::page))
         .route("/tiles/{view}/{drawing}/{x}/{y}", get(pages::work::tile))
         .route(SIGN_IN, get(sign_in::form).post(sign_in::sign_in))
@@ -129,6 +131,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(cluster::events))
         .routes(routes!(lost_writes::lost_writes))
         .routes(routes!(lost_writes::lost_writes_csv))
+        .routes(routes!(recording::recording))
         .routes(routes!(explanation::explanation))
         .routes(routes!(explanation::other_rules))
         .merge(node_api::routes());

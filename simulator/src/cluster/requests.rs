@@ -3,7 +3,10 @@
 //! Invariant: a request reaches dispatch only while dispatch is awake. Each request has its own
 //! ticket, and the oracle records it.
 
+use std::sync::Arc;
+
 use dispatch_node::model::status::ClusterStatus;
+use dispatch_node::model::view::View;
 use dispatch_node::request::{self, Action, Assign, Create, Outcome, ReadView, Reply, Terminate};
 use shared::hero::Location;
 
@@ -55,13 +58,18 @@ impl Cluster {
         }
     }
 
+    /// Returns the view of dispatch; `None` if it gives none.
+    pub(crate) fn read_view(&mut self) -> Option<Arc<View>> {
+        self.ask(ReadView);
+        self.view.take()
+    }
+
     /// Requests the view of dispatch and compares it with the replicas of the cities.
     ///
     /// # Errors
     /// Returns the first difference.
     pub(crate) fn check_view(&mut self) -> Result<ClusterStatus, String> {
-        self.ask(ReadView);
-        let view = self.view.take().ok_or("dispatch returned no view")?;
+        let view = self.read_view().ok_or("dispatch returned no view")?;
         view::matches_replicas(&view, &self.processes)
     }
 }

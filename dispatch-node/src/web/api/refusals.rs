@@ -8,6 +8,7 @@ use node_api::refusals;
 #[rustfmt::skip]
 const ALL: &[Known] = &[
     (400, "invalid_id", "the id is not a UUID"),
+    (400, "invalid_last", "last is not a number of seconds in range"),
     (400, "invalid_since", "since is not a number in range"),
     (404, "unknown_city", "there is no such city"),
     (404, "unknown_fault", "there is no such fault"),
@@ -46,6 +47,7 @@ const CITY: &[&str] = &["invalid_path", "unknown_city"];
 refusals! { ALL =>
     Reading: ;
     ReadingSince: &["invalid_since"];
+    Recording: &["invalid_last"];
     ReadingEvents: &["invalid_since", "invalid_query"];
     OfHero: HERO;
     Explaining: &["invalid_id", "invalid_path", "unknown_hero"];

@@ -1,6 +1,9 @@
 //! Request parameters (path, query, headers): their parsing, and their OpenAPI descriptions.
 
-use axum::extract::{FromRef, FromRequestParts, RawQuery};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use utoipa::PartialSchema as _;
 
@@ -11,6 +14,7 @@ use node_api::described;
 use node_api::parameters::segment;
 use shared::hero::HeroId;
 
+use crate::model::history::KEPT;
 use crate::web::error::{Problem, shortened};
 use crate::web::extract::domain::Domain;
 
@@ -106,26 +110,44 @@ pub(crate) struct Since(pub(crate) u64);
 impl<S: Send + Sync> FromRequestParts<S> for Since {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = RawQuery::from_request_parts(parts, state)
-            .await
-            .unwrap_or_else(|never| match never {})
-            .0
-            .unwrap_or_default();
-        let fields: Vec<(String, String)> = serde_urlencoded::from_str(&query).unwrap_or_default();
-        let Some((_, since)) = fields.iter().rev().find(|(name, _)| name == "since") else {
-            return Ok(Self(0));
-        };
-        let number = since.parse().ok().filter(|number| {
-            *number <= NUMBER_MAX && since.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        number.map(Self).ok_or_else(|| {
-            Problem::malformed(
-                "invalid_since",
-                format!("since must be a number from 0 to {NUMBER_MAX}"),
-            )
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        number(parts, "since", "invalid_since", 0..=NUMBER_MAX)
+            .map(|since| Self(since.unwrap_or(0)))
     }
+}
+
+/// The length of a recording; all that is kept if absent.
+pub(crate) struct Last(pub(crate) Duration);
+
+impl<S: Send + Sync> FromRequestParts<S> for Last {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let last = number(parts, "last", "invalid_last", 1..=KEPT.as_secs())?;
+        Ok(Self(last.map_or(KEPT, Duration::from_secs)))
+    }
+}
+
+/// Returns a number of the query; the last one if there are several.
+fn number(
+    parts: &Parts,
+    name: &str,
+    problem: &'static str,
+    range: RangeInclusive<u64>,
+) -> Result<Option<u64>, Problem> {
+    let query = parts.uri.query().unwrap_or_default();
+    let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let Some((_, text)) = fields.iter().rev().find(|(field, _)| field == name) else {
+        return Ok(None);
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| range.contains(number) && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let (least, most) = range.into_inner();
+    number.map(Some).ok_or_else(|| {
+        Problem::malformed(problem, format!("{name} must be a number from {least} to {most}"))
+    })
 }
 
 described! {
@@ -137,4 +159,6 @@ described! {
         { "type": "string", "minLength": 1, "maxLength": 100 };
     Since: Query "since", "the number of the last item received; only later ones are returned",
         { "type": "integer", "minimum": 0, "maximum": NUMBER_MAX };
+    Last: Query "last", "the length of the recording in seconds",
+        { "type": "integer", "minimum": 1, "maximum": KEPT.as_secs() };
 }

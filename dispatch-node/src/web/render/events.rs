@@ -24,6 +24,8 @@ pub(crate) struct EventsPanel {
 pub(crate) struct EventLine {
     /// The time: `12:41:07`.
     pub(crate) at: Time,
+    /// The same in milliseconds since 1970.
+    pub(crate) at_ms: u64,
     /// The node: a city's key, or `dispatch`.
     pub(crate) key: String,
     /// A sentence without its full stop.
@@ -40,6 +42,7 @@ impl EventsPanel {
         let latest = view.events.iter().rev().take(EVENTS_SHOWN);
         let event = |event: &Arc<LoggedEvent>| EventLine {
             at: Time::in_seconds(event.at, view.at.wall),
+            at_ms: event.at.0,
             key: event.node.to_string(),
             text: event.text.clone(),
             explained_at: event.write.map(|write| format!("/?hero={}", write.hero)),

@@ -130,13 +130,13 @@ pub(crate) fn summary(view: &View) -> String {
         let _ = write!(text, ", {} failed", grouped(failed as u64));
     }
     let _ = write!(text, "; {}.", counted(writes, "write", "writes"));
-    match view.history.differences() {
-        0 => text.push_str(" No hero differs now."),
-        1 => text.push_str(" One hero differs now."),
-        many => {
-            let _ = write!(text, " {} heroes differ now.", grouped(many as u64));
-        }
-    }
+    // The curve shows it, and the sentence of the page says it.
+    let differ = match view.history.differences() {
+        0 => "No hero differs now.".to_owned(),
+        1 => "One hero differs now.".to_owned(),
+        many => format!("{} heroes differ now.", grouped(many as u64)),
+    };
+    let _ = write!(text, "<span class=\"vh\"> {differ}</span>");
     format!("<p class=\"sub\" id=\"timeline-summary\">{text}</p>")
 }
 

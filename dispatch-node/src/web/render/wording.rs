@@ -63,6 +63,11 @@ pub(crate) fn time_of_day(at: UnixMillis) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Returns a time for the name of a file, UTC: `2026-11-30-124107`.
+pub(crate) fn file_time(at: UnixMillis) -> String {
+    format!("{}-{}", date(at), time_of_day(at)).replace(':', "")
+}
+
 /// A time of day to the millisecond.
 pub(crate) fn moment(at: UnixMillis) -> String {
     format!("{}.{:03}", time_of_day(at), at.0 % 1_000)

@@ -1,6 +1,7 @@
 //! The command line of `sim`.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use clap::Parser;
 use simulator::plan::Plan;
@@ -15,9 +16,12 @@ use simulator::plan::Plan;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// Run a single seed and log every event
+    /// Run a single seed and log every event, or record it
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
+    /// Write a recording of this seed to a file, which `superhero replay` shows
+    #[arg(long, value_name = "PATH", requires = "seed")]
+    pub(crate) record: Option<PathBuf>,
     /// Add replicas that lose entries, and a member that sends false rounds
     #[arg(long)]
     pub(crate) faulty: bool,

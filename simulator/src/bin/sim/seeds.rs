@@ -3,6 +3,7 @@
 //! Invariant: each seed is run by exactly one thread; the counter of the next seed is the only
 //! shared state.
 
+use std::fs;
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gossip::replica::Rules;
-use simulator::run;
+use simulator::{recorded, run};
 
 use crate::options::Options;
 use crate::report::{print_failed, print_header, print_passed};
@@ -22,7 +23,22 @@ const LINES_MAX: u64 = 200;
 /// Runs one seed and logs every event.
 pub(crate) fn run_one(seed: u64, options: &Options) -> ExitCode {
     let plan = options.plan(seed);
-    match run::run(&plan, &Rules::default(), true) {
+    let outcome = match &options.record {
+        None => run::run(&plan, &Rules::default(), true),
+        Some(path) => {
+            let (outcome, recording) = recorded::record(&plan, &Rules::default());
+            let written = recording
+                .ok_or_else(|| "dispatch did not answer at the end".to_owned())
+                .and_then(|it| fs::write(path, it.write()).map_err(|error| error.to_string()));
+            if let Err(why) = written {
+                eprintln!("{} was not written: {why}", path.display());
+                return ExitCode::FAILURE;
+            }
+            println!("seed {seed} is recorded in {}", path.display());
+            outcome
+        }
+    };
+    match outcome {
         Ok(outcome) => {
             let after = outcome.converged_after;
             println!("seed {seed} passed: converged {after:?} after healing");
