@@ -28,7 +28,7 @@ export function pageHold(button, apply) {
   }
 
   function label() {
-    button.textContent = held ? `Release view (${changes} ${changes === 1 ? 'change' : 'changes'} waiting)` : caption;
+    button.textContent = held ? `Release (${changes} waiting)` : caption;
   }
 
   function show(frame) {

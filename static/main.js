@@ -3,6 +3,7 @@
 import { spaced } from './announce.js';
 import { commands } from './commands.js';
 import { contact } from './contact.js';
+import { frames } from './frames.js';
 import { orderHold, pageHold } from './hold.js';
 import { keys } from './keys.js';
 import { live } from './live.js';
@@ -10,6 +11,7 @@ import { map } from './map.js';
 import { arrange, morph } from './morph.js';
 import { notices } from './notices.js';
 import { servers } from './servers.js';
+import { story } from './story.js';
 import { themeSwitch } from './theme.js';
 import { view } from './view.js';
 
@@ -17,6 +19,8 @@ const root = document.documentElement;
 const rows = document.getElementById('table-rows');
 
 map(document.getElementById('act'));
+frames(document.querySelector('.cluster-map'));
+story(document.getElementById('faults-title').closest('section'));
 
 themeSwitch(document.getElementById('theme'));
 

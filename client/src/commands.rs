@@ -3,16 +3,16 @@
 use std::thread;
 use std::time::Duration;
 
-use api_types::{City, Event, Exchange, Gossip, Hero, Verdict};
+use api_types::{City, Event, Events, Exchange, Gossip, Hero, Verdict};
 use scenario::span;
-use superhero::{Answer, Api, Stopwatch};
+use superhero::{Answer, Api, Page as _, Stopwatch};
 
 use crate::confirm::{at_risk, some_at_risk};
 use crate::find::find;
 use crate::options::{CityCommand, Command, Options};
 use crate::outage::Outage;
 use crate::output::{Failure, Output, at, yes};
-use crate::printer::Printer;
+use crate::printer::{Printer, json};
 use crate::{
     cluster, complete, doctor, explain, fault, gossip, load, lost, play, record, reset, types,
     watch,
@@ -174,7 +174,8 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             ));
             Ok(())
         }
-        Command::Events { since } => print.pages(api.events(since), &EVENT, event),
+        Command::Events { last: Some(last), .. } => last_events(&api, print, last),
+        Command::Events { since, last: None } => print.pages(api.events(since), &EVENT, event),
         Command::Watch => watch::watch(&api, print.out, json),
         Command::Play { scenarios, junit, keep } => {
             play::play(&api, print.out, json, &scenarios, junit.as_deref(), keep)
@@ -247,6 +248,20 @@ impl Printer {
 fn step(exchange: &Exchange) -> Vec<String> {
     let Exchange { from, to, completed, entries, records: _, bytes } = exchange;
     vec![from.clone(), to.clone(), yes(*completed), entries.to_string(), bytes.to_string()]
+}
+
+/// Prints the last events.
+fn last_events(api: &Api, print: Printer, count: usize) -> Result<(), Failure> {
+    let mut events = Vec::new();
+    for page in api.events(0) {
+        events.extend(page?.take_items());
+    }
+    let first = events.len().saturating_sub(count);
+    let kept = Events { events: events.split_off(first) };
+    if print.json {
+        return print.out.json(&json(&kept));
+    }
+    print.out.table(&EVENT, &kept.events.iter().map(event).collect::<Vec<_>>())
 }
 
 fn event(event: &Event) -> Vec<String> {

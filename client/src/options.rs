@@ -272,6 +272,9 @@ pub(crate) enum Command {
         /// List only events after number N
         #[arg(long, value_name = "N", default_value_t = 0)]
         since: u64,
+        /// List only the last N events
+        #[arg(long, value_name = "N", conflicts_with = "since")]
+        last: Option<usize>,
     },
     /// Print the last 20 events, then each change as it happens, until Ctrl-C; reconnect if
     /// dispatch restarts

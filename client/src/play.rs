@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use api_types::ScenarioSummary;
+use api_types::{Question, ScenarioSummary};
 use scenario::span::written;
 use scenario::{Outcome, Progress, Report, Scenario, shipped, shipped_by_name};
 use superhero::Api;
@@ -61,16 +61,17 @@ pub(crate) fn play(
         };
         if !json {
             print(format!("{}: {}", scenario.name, scenario.title));
+            question(scenario).into_iter().for_each(&mut print);
         }
         let report = scenario::play(api, scenario, &stop, &mut |progress| {
-            if !json && let Some(line) = line(&progress, scenario.steps.len()) {
-                print(line);
+            if !json {
+                lines(&progress, scenario).into_iter().for_each(&mut print);
             }
         });
         if json {
             print(described(&report).to_string())
         } else {
-            conclusion(&report).into_iter().for_each(&mut print)
+            conclusion(scenario, &report).into_iter().for_each(&mut print)
         }
         reports.push(report);
         if let Some(path) = report_to {
@@ -112,12 +113,27 @@ fn find(name: &str) -> Result<Scenario, Failure> {
     Scenario::read(path).map_err(|invalid| Failure::Unusable(invalid.to_string()))
 }
 
-/// Returns the line to print for a progress report, if any.
-fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
+/// Returns the question of a scenario, with its possible answers.
+fn question(scenario: &Scenario) -> Vec<String> {
+    let Some(Question { question, answers, .. }) = &scenario.predict else { return Vec::new() };
+    let answers = ('a'..).zip(answers).map(|(letter, answer)| format!("     {letter}) {answer}"));
+    std::iter::once(format!("  ?  {question}")).chain(answers).collect()
+}
+
+/// Returns the lines to print for a progress report.
+fn lines(progress: &Progress<'_>, scenario: &Scenario) -> Vec<String> {
+    let steps = scenario.steps.len();
     match progress {
-        Progress::Note(text) => Some(format!("  {text}")),
-        // The line of the step's end contains the same text.
-        Progress::Waiting { .. } | Progress::Began { .. } => None,
+        Progress::Note(text) => vec![format!("  {text}")],
+        // The line of the step's end contains its text.
+        Progress::Began { step, .. } => {
+            let said = scenario.steps.get(*step).map(|step| &step.say);
+            said.filter(|say| !say.is_empty())
+                .map(|say| format!("     {say}"))
+                .into_iter()
+                .collect()
+        }
+        Progress::Waiting { .. } => Vec::new(),
         Progress::Ended { step, report } => {
             let mark = match report.outcome {
                 Outcome::Passed => "ok    ",
@@ -129,15 +145,27 @@ fn line(progress: &Progress<'_>, steps: usize) -> Option<String> {
             } else {
                 format!("  [{}]", report.detail)
             };
-            Some(format!("  {mark} {:>2}/{steps}  {}{detail}", step + 1, report.text))
+            vec![format!("  {mark} {:>2}/{steps}  {}{detail}", step + 1, report.text)]
         }
     }
 }
 
-fn conclusion(report: &Report) -> Vec<String> {
+fn conclusion(scenario: &Scenario, report: &Report) -> Vec<String> {
     let mut lines: Vec<String> =
         report.failure.iter().map(|failure| format!("  FAILED {failure}")).collect();
     lines.extend(report.verdict.iter().map(|verdict| format!("  {}", verdict.sentence)));
+    // The answer and the conclusion describe a run in which every expectation held.
+    if report.passed() {
+        let right = scenario.predict.as_ref().and_then(|predict| {
+            let answers = (1..).zip('a'..).zip(&predict.answers);
+            answers
+                .map(|((number, letter), answer)| (number, letter, answer))
+                .find(|(number, ..)| *number == predict.right)
+        });
+        lines.extend(right.map(|(_, letter, answer)| format!("  !  {letter}) {answer}")));
+        let conclusion = Some(&scenario.conclude).filter(|text| !text.is_empty());
+        lines.extend(conclusion.map(|text| format!("     {text}")));
+    }
     let outcome = if report.passed() { "passed" } else { "failed" };
     lines.push(format!("{}: {outcome} after {:.1} s", report.name, report.took.as_secs_f64()));
     lines

@@ -426,3 +426,23 @@ fn waits_go_on_while_dispatch_is_unavailable() {
     let report = played(&stub, &scenario("[[step]]\nexpect = { converged = true }\n"));
     assert!(report.passed(), "{report:?}");
 }
+
+#[test]
+fn question_explanations_answer_and_conclusion_are_printed() {
+    let stub = Stub::start(undisturbed);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("story.toml");
+    let story = "title = \"T\"\nconclude = \"So it is.\"\n\
+         predict = { question = \"Which?\", answers = [\"This\", \"That\"], right = 2 }\n\
+         [setup]\nheroes = 2\n[[step]]\npause = true\nsay = \"Look at gotham.\"\n";
+    std::fs::write(&file, story).expect("a file in a temporary directory");
+    let done = stub::superhero(&stub.url, &["play", file.to_str().expect("a path of ASCII")]);
+    let said = stub::text(&done.stdout);
+    let mut rest = said.as_str();
+    for part in
+        ["?  Which?", "a) This", "b) That", "Look at gotham.", "ok ", "!  b) That", "So it is."]
+    {
+        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} in {said}"));
+        rest = after;
+    }
+}

@@ -4,7 +4,7 @@ import { upTo } from './past.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const [WIDTH, HEIGHT] = [300, 250];
-const CENTRE = { x: 150, y: 140 };
+const CENTRE = { x: 150, y: 118 };
 const RADIUS = 88;
 const SHAPES = { gotham: 'M0 -8l8 14H-8z', metropolis: 'M-7 0a7 7 0 1 0 14 0a7 7 0 1 0-14 0', capitol: 'M-6.5 -6.5h13v13h-13z' };
 const OTHER_SHAPE = 'M0 -8l8 8l-8 8l-8 -8z';
@@ -34,7 +34,7 @@ export class Picture {
     const cities = nodes.length - 1;
     this.places = nodes.map((_, node) => {
       if (node === past.dispatch) return CENTRE;
-      const angle = -Math.PI / 2 + (2 * Math.PI * node) / cities;
+      const angle = -Math.PI / 2 - Math.PI / cities + (2 * Math.PI * node) / cities; // as on the live page
       return { x: CENTRE.x + RADIUS * 1.25 * Math.cos(angle), y: CENTRE.y + RADIUS * Math.sin(angle) };
     });
     this.ways = new Map();

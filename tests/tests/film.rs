@@ -86,7 +86,8 @@ fn changed(before: &[u8], after: &[u8]) -> [u32; 4] {
     if left > right {
         return [0, 0, 1, 1];
     }
-    [left, top, right - left + 1, bottom - top + 1].map(|it| u32::try_from(it).unwrap())
+    [left, top, right - left + 1, bottom - top + 1]
+        .map(|it| u32::try_from(it).expect("it is inside of a frame"))
 }
 
 /// Encodes the frames. Each is drawn over the one before, and contains only what has changed.
@@ -100,18 +101,20 @@ fn animated(frames: &[Vec<u8>], palette: &[[u8; 3]]) -> Vec<u8> {
     let mut opacity = vec![255; 256];
     opacity[usize::from(UNCHANGED)] = 0;
     encoder.set_trns(opacity);
-    encoder.set_animated(u32::try_from(frames.len()).unwrap(), 0).unwrap();
-    encoder.set_frame_delay(1, FRAMES_PER_S).unwrap();
+    encoder
+        .set_animated(u32::try_from(frames.len()).expect("there are a few hundred"), 0)
+        .expect("the frame is inside of the film");
+    encoder.set_frame_delay(1, FRAMES_PER_S).expect("the frame is inside of the film");
     encoder.set_filter(png::Filter::NoFilter);
     encoder.set_compression(png::Compression::High);
     let mut writer = encoder.write_header().expect("memory can be written to");
-    writer.set_blend_op(png::BlendOp::Over).unwrap();
+    writer.set_blend_op(png::BlendOp::Over).expect("the frame is inside of the film");
     writer.write_image_data(&frames[0]).expect("memory can be written to");
     for pair in frames.windows(2) {
         let [left, top, width, height] = changed(&pair[0], &pair[1]);
-        writer.reset_frame_position().unwrap();
-        writer.set_frame_dimension(width, height).unwrap();
-        writer.set_frame_position(left, top).unwrap();
+        writer.reset_frame_position().expect("the frame is inside of the film");
+        writer.set_frame_dimension(width, height).expect("the frame is inside of the film");
+        writer.set_frame_position(left, top).expect("the frame is inside of the film");
         let part: Vec<u8> = (top..top + height)
             .flat_map(|y| (left..left + width).map(move |x| (y * WIDTH + x) as usize))
             .map(|index| if pair[0][index] == pair[1][index] { UNCHANGED } else { pair[1][index] })

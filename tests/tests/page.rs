@@ -536,9 +536,7 @@ fn held_page_counts_changes_and_shows_them_on_release() {
     let browser = open_recorded_page(&cluster);
     wait_row(&browser, "Ash", "agreement", |row| row.contains("Agreed"));
     browser.click("button", "Hold view");
-    browser.wait_text("#hold", "no waiting changes", |text| {
-        text == "Release view (0 changes waiting)"
-    });
+    browser.wait_text("#hold", "no waiting changes", |text| text == "Release (0 waiting)");
     let held = browser.evaluate("return Date.now()").as_u64().expect("a time");
     let shown = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
     let changes = "return received.findLast((message) => message.t === 'd').changes";
@@ -556,10 +554,9 @@ fn held_page_counts_changes_and_shows_them_on_release() {
     wait_until("the button shows the number of waiting changes", HANG_TIMEOUT, || {
         let after = browser.evaluate(changes).as_u64().expect("a number");
         let shown = browser.text("#hold");
-        ensure(
-            after > before && shown == format!("Release view ({} changes waiting)", after - before),
-            || format!("the button shows {shown}, for {before} to {after}"),
-        )
+        ensure(after > before && shown == format!("Release ({} waiting)", after - before), || {
+            format!("the button shows {shown}, for {before} to {after}")
+        })
     });
     let still = browser.evaluate("return [document.getElementById('heroes').querySelector('table').innerHTML, document.title]");
     assert_eq!(shown, still, "a held page must not change");

@@ -30,15 +30,20 @@ fn start() -> (Cluster, String) {
 /// Writes the recording of this cluster with `superhero record`.
 fn record(cluster: &Cluster, directory: &Path) -> (Recording, PathBuf) {
     let file = directory.join("cut.replay.gz");
-    let output = superhero(cluster, &["record", file.to_str().unwrap()]);
+    let output = superhero(cluster, &["record", file.to_str().expect("a path of ASCII")]);
     assert!(output.contains("21 heroes"), "{output}");
-    (Recording::read(&fs::read(&file).unwrap()).unwrap(), file)
+    let content = fs::read(&file).expect("it was just written");
+    (Recording::read(&content).expect("a recording"), file)
 }
 
 fn superhero(cluster: &Cluster, arguments: &[&str]) -> String {
     let mut command = command("superhero");
-    let output = command.args(["--url", &cluster.api.url()]).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let output = command
+        .args(["--url", &cluster.api.url()])
+        .args(arguments)
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{arguments:?}: {out}{err}");
     out
@@ -83,12 +88,15 @@ fn check_moments(browser: &Browser, recording: &Recording) {
     let seen = cells(browser, "Granite");
     let column = |name: &str| {
         let observed = || recording.nodes.iter().filter(|node| node.observed);
-        observed().position(|node| node.name == name).unwrap()
+        observed().position(|node| node.name == name).expect("a column")
     };
     assert_eq!(seen[column("gotham")], json!(["Home 100", true]), "{seen}");
     for city in ["metropolis", "capitol"] {
         let cell = &seen[column(city)];
-        assert!(cell[0].as_str().unwrap().starts_with("Capitol ") && cell[1] == true, "{seen}");
+        assert!(
+            cell[0].as_str().expect("text").starts_with("Capitol ") && cell[1] == true,
+            "{seen}"
+        );
     }
     seek(browser, 0);
     let first = cells(browser, "Granite");

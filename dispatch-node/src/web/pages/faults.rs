@@ -22,9 +22,28 @@ pub(crate) async fn inject(State(state): State<AppState>, form: FormRequest) -> 
         Some("kill") => city(&state.domain, form).map(|city| Kill { city }.into()),
         Some(_) | None => fault_request(form)
             .and_then(|request| fault::parse(&request, &state.domain))
+            .map_err(in_words)
             .map(Into::into),
     });
     forms::act(&state, &form, None, action).await
+}
+
+/// The fields of the API, as the form names them.
+const FIELDS: [(&str, &str); 6] = [
+    ("delay_ms", "the delay in ms"),
+    ("skew_ms", "the time ahead in ms"),
+    ("bytes_per_s", "the rate in bytes/s"),
+    ("percent", "the share in %"),
+    ("heal_after_s", "the seconds until it heals"),
+    ("from and to are both", "a link has two ends, and both are"),
+];
+
+/// Returns a problem with the names of the form instead of those of the API.
+fn in_words(mut problem: Problem) -> Problem {
+    for (field, words) in FIELDS {
+        problem.detail = problem.detail.replace(field, words);
+    }
+    problem
 }
 
 /// Returns the city whose process is to be stopped or killed.

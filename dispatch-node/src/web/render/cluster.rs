@@ -3,6 +3,9 @@
 
 use askama::Template;
 
+use gossip::NodeName;
+
+use crate::event_log::EventKind;
 use crate::model::node_state::NodeStatus;
 use crate::model::status;
 use crate::model::view::View;
@@ -13,6 +16,9 @@ use crate::web::render::forecast_curve::Predicted;
 use crate::web::render::gaps;
 use crate::web::render::phrase::CityKey;
 use crate::web::render::wording::{age, clock, early_stamps};
+
+/// The time before the end of a process in which events may explain it, in milliseconds.
+const WHY_MS: u64 = 10_000;
 
 /// The processes: a card for each city, and dispatch in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -129,7 +135,9 @@ fn city_card(
             (NodeStatus::Unreachable, "frozen by a fault".to_owned())
         }
         NodeStatus::Unreachable => (NodeStatus::Unreachable, "is unreachable".to_owned()),
-        NodeStatus::Down => (NodeStatus::Down, "has stopped".to_owned()),
+        NodeStatus::Down => {
+            (NodeStatus::Down, format!("has stopped{}", why_stopped(view, city.name)))
+        }
         NodeStatus::Up if !city.is_read && !city.recovering => {
             (NodeStatus::Up, "not read yet".to_owned())
         }
@@ -183,6 +191,30 @@ fn city_card(
     }
 }
 
+/// The reason for which a city has stopped, as far as the events before it tell.
+fn why_stopped(view: &View, city: NodeName) -> String {
+    let of_city = || view.events.iter().rev().filter(|event| event.node == city);
+    let Some(lost) = of_city().find(|event| event.kind == EventKind::Lost) else {
+        return String::new();
+    };
+    let shortly_before = of_city()
+        .skip_while(|event| event.number > lost.number)
+        .take_while(|event| event.at.0.saturating_add(WHY_MS) >= lost.at.0);
+    // A command is logged once it is done, so it may come after the loss.
+    let since = of_city().take_while(|event| event.number > lost.number);
+    let near: Vec<EventKind> = since.chain(shortly_before).map(|event| event.kind).collect();
+    let crashes = near.iter().filter(|kind| **kind == EventKind::Destroyed).count();
+    if near.contains(&EventKind::Killed) {
+        ": it was killed".to_owned()
+    } else if near.contains(&EventKind::Stopped) {
+        ": it was asked to".to_owned()
+    } else if crashes > 1 {
+        format!(": {crashes} crashes in a short time exceed its restart limit")
+    } else {
+        ": dispatch did not ask for it".to_owned()
+    }
+}
+
 /// `1st`, `2nd`, `3rd`.
 fn ordinal(number: u32) -> String {
     let ending = match (number % 10, number % 100) {
@@ -198,6 +230,27 @@ fn ordinal(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{Fixture, name};
+
+    #[test]
+    fn events_before_the_end_of_a_process_explain_it() {
+        let cases: [(&[EventKind], &str); 5] = [
+            (&[EventKind::Killed, EventKind::Lost], "it was killed"),
+            (&[EventKind::Lost, EventKind::Killed], "it was killed"),
+            (&[EventKind::Stopped, EventKind::Lost], "it was asked to"),
+            (&[EventKind::Destroyed, EventKind::Destroyed, EventKind::Lost], "2 crashes"),
+            (&[EventKind::Answers, EventKind::Lost], "dispatch did not ask for it"),
+        ];
+        for (kinds, reason) in cases {
+            let mut fixture = Fixture::new();
+            for kind in kinds {
+                fixture = fixture.logged("gotham", *kind).logged("capitol", EventKind::Killed);
+            }
+            let said = why_stopped(&fixture.view, name("gotham"));
+            assert!(said.contains(reason), "{kinds:?}: {said}");
+        }
+        assert_eq!(why_stopped(&Fixture::new().view, name("gotham")), "", "nothing is known");
+    }
 
     #[test]
     fn incarnations_are_counted_from_one() {

@@ -33,10 +33,10 @@ impl FaultForms {
             ("duplicate", "Duplicate"),
             ("reorder", "Reorder"),
             ("throttle", "Throttle"),
-            ("freeze", "Freeze (from)"),
-            ("skew", "Clock skew (from)"),
-            ("stop", "Stop the process (from)"),
-            ("kill", "Kill the process (from)"),
+            ("freeze", "Freeze"),
+            ("skew", "Clock skew"),
+            ("stop", "Stop the process"),
+            ("kill", "Kill the process"),
         ];
         let node = |name: &NodeName| (name.to_string(), title(*name));
         Self {

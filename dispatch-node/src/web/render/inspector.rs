@@ -56,7 +56,7 @@ pub(crate) struct InspectorPanel {
     /// The reasons for the outcome, and its consequences. May be empty.
     reasons: Vec<String>,
     picture: Option<Picture>,
-    writes: Vec<WriteLine>,
+    writes: Vec<Writes>,
     /// `and 3 earlier writes`. May be empty.
     more_writes: String,
     next: Vec<Next>,
@@ -82,6 +82,14 @@ struct Commands {
     id: HeroId,
     /// The words of the cities.
     cities: Vec<CityKey>,
+}
+
+/// Writes in the list: one, or several that patrols and fights have made and later ones have superseded.
+#[derive(Debug)]
+struct Writes {
+    /// What is folded: `4 writes of patrols and fights, superseded`. Empty for one write.
+    folded: String,
+    lines: Vec<WriteLine>,
 }
 
 /// One write.
@@ -207,7 +215,7 @@ impl InspectorPanel {
             name: self.hero,
             sentence: self.sentence.into_iter().map(|phrase| phrase.text).collect(),
             reasons: self.reasons,
-            writes: self.writes.into_iter().map(write).collect(),
+            writes: self.writes.into_iter().flat_map(|writes| writes.lines).map(write).collect(),
             lost: self.lost.into_iter().map(loss).collect(),
             next: self.next.into_iter().map(|next| next.text).collect(),
         })
@@ -245,9 +253,9 @@ fn write_lines(
     view: &View,
     comparison: &Comparison<'_>,
     steps_max: usize,
-) -> (Vec<WriteLine>, String) {
+) -> (Vec<Writes>, String) {
     let mut steps_left = steps_max;
-    let line = |candidate: &Candidate<'_>| {
+    let mut line = |candidate: &Candidate<'_>| {
         let entry = candidate.entry;
         // The limit is shared by all writes; the winner is first and gets its steps first.
         let shown = candidate.steps.len().min(steps_left);
@@ -272,15 +280,59 @@ fn write_lines(
             more_steps: more(candidate.steps.len() - shown, "more step", "more steps"),
         }
     };
-    let lines = comparison.candidates.iter().take(WRITES_MAX).map(line).collect();
+    let (commands, others) = commands_first(view, comparison);
+    let lines = commands.iter().chain(&others).take(WRITES_MAX).copied();
+    let lines: Vec<(bool, WriteLine)> =
+        lines.map(|candidate| (is_command(view, candidate.entry.stamp), line(candidate))).collect();
     (
-        lines,
+        folded(lines),
         more(
             comparison.candidates.len().saturating_sub(WRITES_MAX),
             "earlier write",
             "earlier writes",
         ),
     )
+}
+
+/// Returns whether a write is a command that a user has given.
+fn is_command(view: &View, stamp: Stamp) -> bool {
+    let mut commands = view.events.iter().filter(|event| event.kind.is_command());
+    commands.any(|event| event.write.is_some_and(|write| write.stamp == stamp))
+}
+
+/// Returns the winner and the commands of users, and the writes of patrols and fights.
+fn commands_first<'a, 'b>(
+    view: &View,
+    comparison: &'b Comparison<'a>,
+) -> (Vec<&'b Candidate<'a>>, Vec<&'b Candidate<'a>>) {
+    let is_first = |(place, candidate): &(usize, &Candidate<'_>)| {
+        *place == 0 || is_command(view, candidate.entry.stamp)
+    };
+    let (first, rest): (Vec<_>, Vec<_>) =
+        comparison.candidates.iter().enumerate().partition(is_first);
+    let alone =
+        |list: Vec<(usize, &'b Candidate<'a>)>| list.into_iter().map(|(_, it)| it).collect();
+    (alone(first), alone(rest))
+}
+
+/// Folds the superseded writes of patrols and fights, if there are several in a row.
+fn folded(lines: Vec<(bool, WriteLine)>) -> Vec<Writes> {
+    let mut writes: Vec<(bool, Writes)> = Vec::new();
+    for (is_command, line) in lines {
+        let is_tick = !is_command && line.is_past && line.tone.is_empty();
+        match writes.last_mut() {
+            Some((true, last)) if is_tick => last.lines.push(line),
+            _ => writes.push((is_tick, Writes { folded: String::new(), lines: vec![line] })),
+        }
+    }
+    let named = |(is_tick, mut writes): (bool, Writes)| {
+        if is_tick && writes.lines.len() > 1 {
+            let count = counted(writes.lines.len(), "write", "writes");
+            writes.folded = format!("{count} of patrols and fights, superseded");
+        }
+        writes
+    };
+    writes.into_iter().map(named).collect()
 }
 
 /// The fate of a write: the label, its style, and the reason.

@@ -16,7 +16,7 @@ use crate::text::{counted, grouped, title};
 use crate::web::render::forecast_curve::Predicted;
 use crate::web::render::gaps;
 use crate::web::render::phrase::{Phrase, Tone};
-use crate::web::render::wording::{CLOCK_ERROR_MIN_MS, capitalised, tenths};
+use crate::web::render::wording::{CLOCK_ERROR_MIN_MS, capitalised, tenths, time_of_day, wall};
 
 /// The heading: one or two sentences that are always true, and the numbers behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -99,7 +99,8 @@ impl VerdictPanel {
                 stat(
                     "Lost writes",
                     grouped(verdict.lost_writes),
-                    String::new(),
+                    // A dispatch that was restarted counts anew.
+                    format!("since {}", &time_of_day(wall(view, Duration::ZERO))[..5]),
                     verdict.lost_writes > 0,
                 ),
             ],

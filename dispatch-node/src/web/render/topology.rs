@@ -14,10 +14,11 @@ use askama::Template;
 
 use std::time::Duration;
 
-use gossip::NodeName;
 use gossip::fault::FaultKind;
+use gossip::{NodeName, PullOutcome};
 
 use crate::model::faults::span;
+use crate::model::history::Pull;
 use crate::model::node_state::NodeState;
 use crate::model::view::View;
 use crate::text::title;
@@ -28,6 +29,11 @@ use condition::{condition, unavailable_ends};
 use drawing::{City, Link};
 use layout::{Layout, Point};
 use link_faults::{link_faults, state};
+
+/// The time for which a round is on the map after its end.
+const FRAMES_LAST: Duration = Duration::from_secs(3);
+/// The maximum number of rounds on the map.
+const FRAMES_MAX: usize = 24;
 
 /// The picture and its table.
 #[derive(Debug, Template)]
@@ -40,11 +46,23 @@ pub(crate) struct Topology {
     links: Vec<Link>,
     cities: Vec<City>,
     dispatch: Point,
+    frames: Vec<Frame>,
     /// What the map leaves out.
     note: &'static str,
     /// The pace of gossip, if it is not the normal one.
     pace: String,
     rows: Vec<Row>,
+}
+
+/// A round that has just ended: a script lets it travel from the source to the puller.
+#[derive(Debug)]
+struct Frame {
+    id: String,
+    /// The name of the source.
+    key: String,
+    puller: Point,
+    source: Point,
+    entries: usize,
 }
 
 /// A row of the table.
@@ -85,6 +103,7 @@ impl Topology {
                 .map(|(index, city)| layout.city(city, index, most))
                 .collect(),
             dispatch: layout.middle,
+            frames: frames(view, &layout, &nodes),
             pace: match view.pace.percent {
                 0 => "gossip is paused".to_owned(),
                 100 => String::new(),
@@ -93,6 +112,35 @@ impl Topology {
             rows: rows(view, &nodes, &pairs),
         }
     }
+}
+
+/// The rounds that have just ended, if gossip is paused or slow; else they are too many to follow.
+fn frames(view: &View, layout: &Layout, nodes: &[&NodeState]) -> Vec<Frame> {
+    if view.pace.percent >= 100 {
+        return Vec::new();
+    }
+    let since = view.at.mono.saturating_sub(FRAMES_LAST);
+    let seconds = view.history.seconds().rev().take(FRAMES_LAST.as_secs() as usize + 1);
+    let pulls = seconds.flat_map(|second| &second.pulls).filter(|pull| pull.ended >= since);
+    let place = |name: NodeName| {
+        let index = nodes.iter().position(|node| node.name == name)?;
+        Some(layout.cities.get(index).copied().unwrap_or(layout.middle))
+    };
+    let frame = |pull: &Pull| {
+        let entries = match pull.outcome {
+            PullOutcome::Merged { entries, .. } => entries,
+            PullOutcome::Same => 0,
+            PullOutcome::Unanswered | PullOutcome::Refused => return None,
+        };
+        Some(Frame {
+            id: format!("frame-{}-{}-{}", pull.puller, pull.source, pull.ended.as_millis()),
+            key: pull.source.to_string(),
+            puller: place(pull.puller)?,
+            source: place(pull.source)?,
+            entries,
+        })
+    };
+    pulls.filter_map(frame).take(FRAMES_MAX).collect()
 }
 
 /// Describes the map in a few sentences.

@@ -36,6 +36,7 @@ fn inspect(fixture: &Fixture) -> Inspected {
         fates: panel
             .writes
             .iter()
+            .flat_map(|writes| &writes.lines)
             .map(|write| {
                 format!("{} {}, {}: {}", write.writer, write.fate, write.why, write.held)
                     .replace(", :", ":")
@@ -564,7 +565,7 @@ fn propagation_is_listed_by_step_with_unknown_sources() {
         .received(7_100, "capitol", &ours, "gotham")
         .wrote(7_990, &ours)
         .step(6_000, "metropolis", &ours, Way::Unknown);
-    let steps: Vec<String> = inspect(&fixture).panel.writes[0]
+    let steps: Vec<String> = inspect(&fixture).panel.writes[0].lines[0]
         .steps
         .iter()
         .map(|step| format!("{} {}", step.at, step.text))
@@ -575,7 +576,7 @@ fn propagation_is_listed_by_step_with_unknown_sources() {
         "12:41:34.000 Metropolis held it; its source is unknown",
     ];
     assert_eq!(steps, expected);
-    let write = &inspect(&fixture).panel.writes[0];
+    let write = &inspect(&fixture).panel.writes[0].lines[0];
     assert_eq!(
         (write.stamp.as_str(), write.observed.as_str(), write.origin.as_str()),
         ("12:41:32.000", "12:41:32.010", "gotham/1789990000000")
@@ -584,9 +585,9 @@ fn propagation_is_listed_by_step_with_unknown_sources() {
     let elsewhere = Fixture::new()
         .held([Some(&ours), None, Some(&ours), None])
         .received(7_100, "capitol", &ours, "gotham");
-    assert_eq!(inspect(&elsewhere).panel.writes[0].observed, "12:41:32.900 at Capitol");
+    assert_eq!(inspect(&elsewhere).panel.writes[0].lines[0].observed, "12:41:32.900 at Capitol");
     assert_eq!(
-        inspect(&Fixture::new().held([Some(&ours); 4])).panel.writes[0].observed,
+        inspect(&Fixture::new().held([Some(&ours); 4])).panel.writes[0].lines[0].observed,
         "before the recorded history"
     );
 }
@@ -605,10 +606,14 @@ fn excess_writes_and_steps_are_counted_and_held_writes_are_kept() {
     let old = base();
     let panel = inspect(&fixture.held([Some(&over), Some(&over), Some(&over), Some(&old)])).panel;
     assert_eq!(
-        (panel.writes.len(), panel.more_writes.as_str()),
+        (panel.writes.iter().flat_map(|it| &it.lines).count(), panel.more_writes.as_str()),
         (WRITES_MAX, "and 5 earlier writes")
     );
-    assert_eq!(panel.writes[1].writer, "Dispatch", "it is the oldest, and is still held");
+    assert_eq!(panel.writes[1].lines[0].writer, "Dispatch", "it is the oldest, and is still held");
+    let folded: Vec<(&str, usize)> =
+        panel.writes.iter().map(|it| (it.folded.as_str(), it.lines.len())).collect();
+    let ticks = "10 writes of patrols and fights, superseded";
+    assert_eq!(folded, [("", 1), ("", 1), (ticks, 10)], "later writes had seen them all");
     let mut long = Fixture::new();
     let ours = live(stamp("gotham", 30_000), 84, None);
     let other = live(stamp("capitol", 30_001), 84, None);
@@ -620,8 +625,11 @@ fn excess_writes_and_steps_are_counted_and_held_writes_are_kept() {
     let fixture = long.held([Some(&ours), Some(&other), None, None]);
     let row = fixture.view.rows.get(id(1)).unwrap();
     let (writes, _) = write_lines(&fixture.view, &Comparison::of(&fixture.view, row), 30);
-    let shown: Vec<_> =
-        writes.iter().map(|write| (write.steps.len(), write.more_steps.as_str())).collect();
+    let shown: Vec<_> = writes
+        .iter()
+        .flat_map(|it| &it.lines)
+        .map(|write| (write.steps.len(), write.more_steps.as_str()))
+        .collect();
     assert_eq!(shown, [(24, ""), (6, "and 18 more steps")]);
 }
 

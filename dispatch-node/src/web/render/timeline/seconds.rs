@@ -22,6 +22,8 @@ use crate::web::render::svg::{Px, Xy, shape};
 use super::layout::{HOUR_S, Layout, SECOND_WIDTH, lane_y};
 use super::wording::{new_entries, pull_sentence, write_words};
 
+/// The width of a character of a label, on average.
+const CHARACTER_WIDTH: f64 = 6.5;
 /// The most pulls, and the most writes, of a second that are drawn one by one.
 const DRAWN_MAX: usize = 8;
 
@@ -174,6 +176,21 @@ impl Layout<'_> {
         );
     }
 
+    /// Returns whether a label of this many characters, which ends in this second, covers no label of an
+    /// earlier one at the same lane.
+    fn is_free(&self, number: u64, lane: usize, characters: usize) -> bool {
+        let covered = (characters as f64 * CHARACTER_WIDTH / SECOND_WIDTH).ceil() as u64;
+        let is_near =
+            |second: &&Arc<Second>| second.number < number && number - second.number <= covered;
+        let has_label = |second: &Arc<Second>| {
+            second
+                .marks
+                .iter()
+                .any(|mark| self.lane(mark.node) == lane && event_label(mark.kind).is_some())
+        };
+        !self.seconds().filter(is_near).any(has_label)
+    }
+
     /// The labels of a second that begins at `x`.
     fn words(&self, second: &Second, x: f64) -> Vec<Words> {
         // By lane: the position, the labels, and true if one of them is a loss.
@@ -194,14 +211,16 @@ impl Layout<'_> {
                 *bad |= is_bad;
             }
         }
-        let words = |(lane, (x, words, is_bad)): (usize, (f64, Vec<&str>, bool))| Words {
-            class: if is_bad { "mark bad" } else { "mark" },
-            x: x - 4.0,
-            // Labels of even seconds are above the lane and those of odd ones below, so that
-            // neighbours do not overlap.
-            y: lane_y(lane) + if second.number.is_multiple_of(2) { -7.0 } else { 15.0 },
-            text: words.join(", "),
-            title: String::new(),
+        let words = |(lane, (x, words, is_bad)): (usize, (f64, Vec<&str>, bool))| {
+            let text = words.join(", ");
+            let is_free = self.is_free(second.number, lane, text.len());
+            Words {
+                class: if is_bad { "mark bad" } else { "mark" },
+                x: x - 4.0,
+                y: lane_y(lane) - 7.0,
+                title: if is_free { String::new() } else { text.clone() },
+                text: if is_free { text } else { "•".to_owned() },
+            }
         };
         let mut words: Vec<Words> = marks.into_iter().map(words).collect();
         if second.more_writes > 0 {

@@ -401,6 +401,21 @@ fn table_has_the_newest_40_rows_with_stable_keys() {
 }
 
 #[test]
+fn label_that_would_cover_an_earlier_one_is_a_dot() {
+    let mut view = three(100_000);
+    for millis in [90_500, 92_500, 98_500] {
+        view.history.marked(at(millis), name("metropolis"), EventKind::Paused);
+    }
+    view.history.marked(at(92_500), name("capitol"), EventKind::Paused);
+    let labels: Vec<usize> = drawn(&view)
+        .iter()
+        .map(|(_, second)| second.matches(">gossip paused</text>").count())
+        .collect();
+    assert_eq!(labels.iter().sum::<usize>(), 3, "other lanes and later seconds are free");
+    assert!(drawn(&view).iter().any(|(_, second)| second.contains(">•<title>gossip paused<")));
+}
+
+#[test]
 fn skeleton_contains_every_fragment_once() {
     let mut view = three(100_000);
     view.pulls(99_500, "gotham", "capitol", received(2));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gossip::Pulled;
 use gossip::fault::{Fault, FaultId, Frames, Pace, Permille};
 
 use super::layout::{Curve, DISPATCH_RADIUS};
@@ -270,4 +271,22 @@ fn map_markup_respects_the_content_security_policy() {
     }
     let links = html.matches("href=").count();
     assert_eq!(html.matches("class=\"handle\" href=\"#fault-forms\"").count(), links);
+}
+
+#[test]
+fn rounds_are_on_the_map_while_gossip_is_slow() {
+    let mut view = three();
+    let merged = PullOutcome::Merged { entries: 3, bytes: 400, changes: 1..=3 };
+    for (ended_ago, outcome) in
+        [(500, merged), (600, PullOutcome::Unanswered), (9_000, PullOutcome::Same)]
+    {
+        let ended_ago = Duration::from_millis(ended_ago);
+        let pulled = Pulled { source: name("dispatch"), asked_ago: ended_ago, ended_ago, outcome };
+        view.history.pulled(view.at, name("capitol"), &pulled);
+    }
+    assert!(!html(&view).contains("class=\"frame"), "at the normal pace they are too many");
+    view.pace = Pace { percent: 10 };
+    let html = html(&view);
+    assert_eq!(html.matches("class=\"frame dispatch\"").count(), 1, "answered, and just now");
+    assert!(html.contains("id=\"frame-capitol-dispatch-99500\"") && html.contains(">3</text>"));
 }
