@@ -163,6 +163,11 @@ fn city_and_link_are_handled_on_the_map_by_pointer_and_keyboard() {
         let faults = cluster.api.faults();
         ensure(faults.iter().any(|fault| fault.kind == "skew"), || format!("{faults:?}"))
     });
+    // The rest of the page cannot be focused while the dialog is open.
+    wait_until("the dialog is closed", HANG_TIMEOUT, || {
+        let open = browser.evaluate("return document.getElementById('act').open");
+        ensure(open == false, || "it is open".to_owned())
+    });
     let _ = browser.evaluate(
         "const links = [...document.querySelectorAll('.map svg .handle[data-b]')]; \
          links.find((link) => link.dataset.a === 'gotham' && link.dataset.b === 'capitol').focus();",
