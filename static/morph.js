@@ -11,8 +11,14 @@ const callbacks = {
     if (name === 'open') return !(element instanceof HTMLDetailsElement);
     return name !== 'disabled' && name !== 'aria-busy';
   },
-  // A morph would close an open list, so only new options replace the old ones.
   beforeNodeMorphed(node, next) {
+    // Words that are reused in another line would jump; new words appear where they belong.
+    if (node.id === 'verdict-now' && node.textContent !== next.textContent) {
+      node.replaceChildren(...next.cloneNode(true).childNodes);
+      node.dataset.past = next.dataset.past;
+      return false;
+    }
+    // A morph would close an open list, so only new options replace the old ones.
     if (!(node instanceof HTMLSelectElement)) return true;
     const values = (list) => [...list.options].map((option) => option.value).join('\n');
     if (next instanceof HTMLSelectElement && values(node) !== values(next)) {
