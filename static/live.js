@@ -201,6 +201,12 @@ export function live({ page, server, query, onFrame, onSkip, onContact }) {
     epoch: () => epoch,
     /** Opens a socket at once. */
     open,
+    /** Requests the whole view, with the history. */
+    renew() {
+      last = 0;
+      bare = true;
+      open();
+    },
     /** Requests the view of another query; with `pin`, the rows of these heroes keep their positions. */
     watch(view, pin = []) {
       awaited += 1;

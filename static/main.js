@@ -8,7 +8,7 @@ import { orderHold, pageHold } from './hold.js';
 import { keys } from './keys.js';
 import { live } from './live.js';
 import { map } from './map.js';
-import { arrange, morph } from './morph.js';
+import { arrange, morph, parsed } from './morph.js';
 import { notices } from './notices.js';
 import { servers } from './servers.js';
 import { story } from './story.js';
@@ -64,9 +64,25 @@ const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {},
   for (const [id, change] of Object.entries(lists)) arrange(id, id === rows.id ? order.take(change, whole) : change);
   document.getElementById('timeline-moving').setAttribute('transform', moving);
   if (html.inspector) moves.explained();
+  if (html.cluster) relane();
   for (const { text } of news) notice(text, 'broadcast');
   spaced(document.querySelector('#verdict [aria-live]'));
 });
+
+let relaning = false;
+
+/** Replaces the timeline when a city has joined or left, since its lanes are no fragments. */
+async function relane() {
+  const keys = (selector) => [...document.querySelectorAll(selector)].map((item) => item.id.replace('city-', '') || item.getAttribute('class')).join();
+  const lanes = keys('.lane-names g').split(',').slice(0, -1).join();
+  if (relaning || lanes === keys('#cluster .city')) return;
+  relaning = true;
+  const answer = await fetch(location.href).catch(() => null); // without contact the next frame tries again
+  relaning = false;
+  if (!answer?.ok) return;
+  document.getElementById('timeline').replaceWith(parsed(await answer.text()).getElementById('timeline'));
+  socket.renew();
+}
 
 const socket = live({
   server,

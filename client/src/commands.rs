@@ -39,7 +39,10 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             let ids = api.create_many(count)?;
             print
                 .table(&ids, &["ID"], |ids| ids.ids.iter().map(|id| vec![id.clone()]).collect())?;
-            print.remark(&format!("{count} heroes were created."));
+            print.remark(&match count {
+                1 => "1 hero was created.".to_owned(),
+                _ => format!("{count} heroes were created."),
+            });
             Ok(())
         }
         Command::Create { name, count: None } => {

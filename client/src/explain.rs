@@ -50,6 +50,7 @@ pub(crate) fn minute(api: &Api, print: Printer) -> Result<(), Failure> {
     let OtherRules { writes, lost, .. } = &answer.value;
     print
         .remark(&format!("{lost} of the {writes} commands to heroes of the last minute are lost."));
+    print.remark("Of more commands than the event log keeps, or to more than 50 heroes, only the newest count.");
     print.table(&answer, &TALLIES, |rules| rules.rules.iter().map(tally).collect())
 }
 

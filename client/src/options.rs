@@ -204,7 +204,7 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
         /// Record only the last minutes or seconds, up to 10m
-        #[arg(long, value_name = "DURATION", value_parser = span::duration)]
+        #[arg(long, value_name = "DURATION", value_parser = value::kept)]
         last: Option<Duration>,
     },
     /// Make a page of a recording, which a browser shows without a cluster

@@ -58,7 +58,7 @@ pub(crate) fn record(
     let recording = Recording::read(&content)
         .map_err(|error| Failure::NoAnswer(format!("{} sent no recording: {error}", api.url())))?;
     let file = file.unwrap_or_else(|| {
-        let seconds = recording.began / 1_000;
+        let seconds = (recording.began + u64::from(recording.length)) / 1_000;
         PathBuf::from(format!("superhero-{seconds}.{EXTENSION}"))
     });
     create(&file, &content)?;

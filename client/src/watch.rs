@@ -97,7 +97,10 @@ impl Change {
         match self {
             Self::Event { event } => {
                 let (kind, text) = (out.part(&event.kind), out.part(&event.text));
-                vec![format!("{}  {kind}: {text}", at(event.at_ms))]
+                // Some texts begin with their kind.
+                let kind = format!("{kind}: ");
+                let kind = if text.starts_with(&kind) { "" } else { &kind };
+                vec![format!("{}  {kind}{text}", at(event.at_ms))]
             }
             Self::Missing { from, to } => {
                 let since = from - 1;

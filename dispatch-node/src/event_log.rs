@@ -110,6 +110,8 @@ pub enum EventKind {
     Destroyed,
     /// A city answers again, after it was lost or in a new incarnation.
     Answers,
+    /// A city that lost its memory holds everything again.
+    Recovered,
     /// A city stopped answering.
     Lost,
     /// A further city became a member.
@@ -187,6 +189,7 @@ impl EventKind {
             Self::Terminated => "terminated",
             Self::Destroyed => "destroyed",
             Self::Answers => "answers",
+            Self::Recovered => "recovered",
             Self::Lost => "lost",
             Self::Founded => "founded",
             Self::Forgotten => "forgotten",

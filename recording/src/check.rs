@@ -88,7 +88,7 @@ impl Recording {
         let (nodes, heroes, writes) = (self.nodes.len(), self.heroes.len(), self.writes.len());
         let node = |list, index, place| exists(list, index, "node", place, nodes);
         for (index, write) in self.writes.iter().enumerate() {
-            node("writes", index, write.node)?;
+            write.node.map_or(Ok(()), |writer| node("writes", index, writer))?;
         }
         for (index, held) in self.held.iter().enumerate() {
             node("held", index, held.node)?;
@@ -113,6 +113,9 @@ impl Recording {
         for (index, silence) in self.silences.iter().enumerate() {
             node("silences", index, silence.node)?;
         }
+        for (index, member) in self.members.iter().enumerate() {
+            node("members", index, member.node)?;
+        }
         for (index, restart) in self.restarts.iter().enumerate() {
             node("restarts", index, restart.node)?;
         }
@@ -128,11 +131,13 @@ impl Recording {
         ordered("pulls", end, self.pulls.iter().map(|pull| pull.ended))?;
         ordered("faults", end, self.faults.iter().map(|fault| fault.began))?;
         ordered("silences", end, self.silences.iter().map(|silence| silence.began))?;
+        ordered("members", end, self.members.iter().map(|member| member.began))?;
         ordered("restarts", end, self.restarts.iter().map(|restart| restart.at))?;
         ordered("events", end, self.events.iter().map(|event| event.at))?;
         spans("pulls", self.pulls.iter().map(|pull| (pull.asked, Some(pull.ended))))?;
         spans("faults", self.faults.iter().map(|fault| (fault.began, fault.ended)))?;
-        spans("silences", self.silences.iter().map(|silence| (silence.began, silence.ended)))
+        spans("silences", self.silences.iter().map(|silence| (silence.began, silence.ended)))?;
+        spans("members", self.members.iter().map(|member| (member.began, member.ended)))
     }
 }
 

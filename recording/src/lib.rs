@@ -57,7 +57,9 @@ pub struct Recording {
     /// The faults in force, ordered by their beginnings.
     pub faults: Vec<Fault>,
     /// The times during which a node did not answer, ordered by their beginnings.
-    pub silences: Vec<Silence>,
+    pub silences: Vec<Span>,
+    /// The times during which a node was observed, ordered by their beginnings.
+    pub members: Vec<Span>,
     /// The restarts of nodes with an empty memory, oldest first.
     pub restarts: Vec<Restart>,
     /// The logged events, oldest first.
@@ -70,7 +72,7 @@ pub struct Recording {
 pub struct Node {
     /// The name.
     pub name: String,
-    /// True if it is recorded what the node held.
+    /// True if it is recorded what the node held: a city, or the recording node.
     pub observed: bool,
 }
 
@@ -88,8 +90,8 @@ pub struct Hero {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// The node that made it.
-    pub node: u32,
+    /// The node that made it; `None` for one that took no part in the recording.
+    pub node: Option<u32>,
     /// The number of its incarnation.
     pub incarnation: u64,
     /// The time of the stamp by the clock of that node, in milliseconds since the beginning; negative
@@ -194,10 +196,10 @@ pub struct Fault {
     pub text: String,
 }
 
-/// The time during which a node did not answer.
+/// The time during which a node did not answer, or was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Silence {
+pub struct Span {
     /// The time of its beginning.
     pub began: u32,
     /// The time of its end; `None` if it lasted until the end of the recording.
@@ -237,7 +239,7 @@ mod tests {
     /// A recording with something in each list.
     pub(crate) fn recording() -> Recording {
         let value = Value { place: "gotham".into(), health: 90, patrolling: true };
-        let write = |wall, value| Write { node: 0, incarnation: 2, wall, logical: 0, value };
+        let write = |wall, value| Write { node: Some(0), incarnation: 2, wall, logical: 0, value };
         Recording {
             format: FORMAT.into(),
             version: VERSION,
@@ -272,7 +274,8 @@ mod tests {
                 both: true,
                 text: "cut: gotham and dispatch".into(),
             }],
-            silences: vec![Silence { began: 1_900, ended: Some(2_000), node: 0 }],
+            silences: vec![Span { began: 1_900, ended: Some(2_000), node: 0 }],
+            members: vec![Span { began: 0, ended: None, node: 0 }],
             restarts: vec![Restart { at: 2_000, node: 0 }],
             events: vec![Event {
                 at: 2_000,
@@ -292,7 +295,7 @@ mod tests {
             (|it| it.nodes.clear(), "`nodes` has 0 nodes"),
             (|it| it.length = 90_000_000, "`length` is 90000000 ms"),
             (|it| it.others.push(1), "`others` has 3 numbers for 2 nodes"),
-            (|it| it.writes[1].node = 2, "`writes` 1 refers to node 2, and there are 2"),
+            (|it| it.writes[1].node = Some(2), "`writes` 1 refers to node 2, and there are 2"),
             (|it| it.held[0].hero = 1, "`held` 0 refers to hero 1, and there are 1"),
             (|it| it.changes[0].write = Some(2), "`changes` 0 refers to write 2"),
             (|it| it.changes[1].at = 800, "`changes` 1 is at 800 ms"),

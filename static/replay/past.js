@@ -13,6 +13,7 @@ export class Past {
     this.held = recording.heroes.map(() => new Array(nodes).fill(null));
     for (const { hero, node, write } of recording.held) this.held[hero][node] = write;
     this.live = [...recording.others];
+    this.members = this.membersAt(0);
     this.answering = this.answeringAt(0);
     for (const cells of this.held) cells.forEach((write, node) => (this.live[node] += this.isLive(write)));
     // What each change replaces, for the way back.
@@ -32,8 +33,8 @@ export class Past {
 
   /** Returns the number of heroes that differed from each moment on at which it changed. */
   counted() {
-    const { changes, silences, length } = this.recording;
-    const moments = [...changes.map(({ at }) => at), ...silences.flatMap(({ began, ended }) => [began, ended ?? length])];
+    const { changes, silences, members, length } = this.recording;
+    const moments = [...changes.map(({ at }) => at), ...[...silences, ...members].flatMap(({ began, ended }) => [began, ended ?? length])];
     const counted = [];
     for (const at of new Set([0, ...moments.sort((a, b) => a - b)])) {
       this.seek(at);
@@ -62,9 +63,9 @@ export class Past {
   seek(at) {
     const { changes } = this.recording;
     this.at = at;
-    const answering = this.answeringAt(at);
-    if (answering.join() !== this.answering.join()) {
-      this.answering = answering;
+    const [answering, members] = [this.answeringAt(at), this.membersAt(at)];
+    if (answering.join() !== this.answering.join() || members.join() !== this.members.join()) {
+      [this.answering, this.members] = [answering, members];
       this.held.forEach((_, hero) => this.compare(hero));
     }
     for (; this.next < changes.length && changes[this.next].at <= at; this.next += 1) {
@@ -81,6 +82,13 @@ export class Past {
   /** Returns the faults in force. */
   faults() {
     return this.recording.faults.filter((fault) => lasts(fault, this.at));
+  }
+
+  /** Returns whether each node was observed at a moment. */
+  membersAt(at) {
+    const members = this.recording.nodes.map((_, node) => node === this.dispatch);
+    for (const member of this.recording.members) if (lasts(member, at)) members[member.node] = true;
+    return members;
   }
 
   /** Returns whether each node answered at a moment. */
@@ -102,7 +110,7 @@ export class Past {
     let first;
     const cells = this.held[hero];
     for (const node of this.cities) {
-      if (!this.answering[node]) continue;
+      if (!this.answering[node] || !this.members[node]) continue;
       if (first === undefined) first = cells[node];
       else if (cells[node] !== first) return true;
     }

@@ -31,15 +31,19 @@ export class Picture {
     const { nodes } = past.recording;
     svg.replaceChildren();
     svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
-    const cities = nodes.length - 1;
+    // Those that were observed, or took part in rounds.
+    const met = new Set(past.recording.pulls.flatMap(({ puller, source }) => [puller, source]));
+    this.drawn = nodes.map(({ observed }, node) => observed || met.has(node));
+    const around = nodes.flatMap((_, node) => (this.drawn[node] && node !== past.dispatch ? [node] : []));
     this.places = nodes.map((_, node) => {
       if (node === past.dispatch) return CENTRE;
-      const angle = -Math.PI / 2 - Math.PI / cities + (2 * Math.PI * node) / cities; // as on the live page
+      const angle = -Math.PI / 2 - Math.PI / around.length + (2 * Math.PI * around.indexOf(node)) / around.length; // as on the live page
       return { x: CENTRE.x + RADIUS * 1.25 * Math.cos(angle), y: CENTRE.y + RADIUS * Math.sin(angle) };
     });
     this.ways = new Map();
     for (let a = 0; a < nodes.length; a += 1) {
       for (let b = a + 1; b < nodes.length; b += 1) {
+        if (!this.drawn[a] || !this.drawn[b]) continue;
         const [from, to] = [this.places[a], this.places[b]];
         const way = element(svg, 'g', { class: 'way' });
         element(way, 'path', { d: `M${from.x} ${from.y}L${to.x} ${to.y}` });
@@ -74,6 +78,7 @@ export class Picture {
     past.recording.nodes.forEach((_, node) => {
       const { disc, many, state } = this.discs[node];
       set(many, past.recording.nodes[node].observed ? past.live[node].toLocaleString('en') : '');
+      disc.style.display = this.drawn[node] && (past.members[node] || !past.recording.nodes[node].observed) ? '' : 'none';
       set(state, isFrozen(node) ? 'frozen' : answering[node] ? '' : 'no answer');
       disc.classList.toggle('unknown', !answering[node] || isFrozen(node));
     });
@@ -82,6 +87,8 @@ export class Picture {
       const [a, b] = key.split('-').map(Number);
       const here = faults.filter((fault) => fault.kind !== 'freeze' && fault.kind !== 'skew' && (affects(fault, a, b) || affects(fault, b, a)));
       const isCut = here.some((fault) => fault.kind === 'cut');
+      const isThere = (node) => past.members[node] || !past.recording.nodes[node].observed;
+      way.style.display = isThere(a) && isThere(b) ? '' : 'none';
       way.setAttribute('class', `way ${isCut ? 'cut' : here.length ? 'delayed' : ''}${b === past.dispatch ? ' faint' : ''}`);
       cross.style.display = isCut ? '' : 'none';
     }

@@ -6,7 +6,7 @@ import { Picture, set } from './pictures.js';
 import { RowList } from './rows.js';
 import { Strip, clock } from './strip.js';
 
-const SPEEDS = [0.1, 0.25, 1, 4, 16];
+const SPEEDS = [0.01, 0.1, 1, 4, 16];
 const EVENTS_SHOWN = 8;
 /** The width of the timeline at normal speed, in milliseconds. At a tenth it shows a quarter of it. */
 const SPAN_MS = 24_000;
@@ -69,8 +69,8 @@ function draw() {
   const { past, picture, rows, strip } = shown;
   picture.draw(speed);
   rows.draw(at('find').value, FRESH_MS * Math.min(speed, 1));
-  strip.draw(SPAN_MS * (speed < 1 ? Math.max(speed * 2.5, 0.25) : Math.min(speed, 4)));
-  const time = clock(past.recording, past.at, true);
+  strip.draw(SPAN_MS * (speed < 1 ? Math.max(speed * 2.5, 0.04) : Math.min(speed, 4)));
+  const time = clock(past.recording, past.at, true, speed < 0.1 ? 3 : 1);
   set(at('clock'), time);
   const slider = at('time');
   if (document.activeElement !== slider || isPlaying) slider.value = past.at;
@@ -139,7 +139,7 @@ function step(direction) {
   go(events[place]?.at ?? (direction > 0 ? past.recording.length : 0));
 }
 
-const back = (direction) => go((shown?.past.at ?? 0) + direction * (speed < 1 ? 100 : 1000));
+const back = (direction) => go((shown?.past.at ?? 0) + direction * Math.min(1000 * speed, 1000));
 
 at('play').addEventListener('click', () => play(!isPlaying));
 at('before').addEventListener('click', () => step(-1));

@@ -49,7 +49,7 @@ function check(recording) {
   };
   if (recording?.format !== FORMAT) refuse(`"format" is not "${FORMAT}"`);
   if (!(recording.version >= 1 && recording.version <= VERSION)) refuse(`"version" is ${recording.version}, and this page reads version ${VERSION}`);
-  for (const list of ['nodes', 'heroes', 'others', 'writes', 'held', 'changes', 'pulls', 'faults', 'silences', 'restarts', 'events']) {
+  for (const list of ['nodes', 'heroes', 'others', 'writes', 'held', 'changes', 'pulls', 'faults', 'silences', 'members', 'restarts', 'events']) {
     if (!Array.isArray(recording[list])) refuse(`"${list}" is not a list`);
     if (list !== 'others' && recording[list].some((item) => typeof item !== 'object' || item === null)) refuse(`"${list}" has an item that is not an object`);
   }
@@ -70,7 +70,7 @@ function check(recording) {
       before = at;
     }
   };
-  for (const write of writes) node('writes', write.node);
+  for (const write of writes) if (write.node !== null) node('writes', write.node);
   for (const list of ['held', 'changes']) {
     for (const cell of recording[list]) {
       node(list, cell.node);
@@ -87,10 +87,10 @@ function check(recording) {
     node('faults', fault.from);
     if (fault.to !== null) node('faults', fault.to);
   }
-  for (const list of ['silences', 'restarts', 'events']) recording[list].forEach((item) => node(list, item.node));
+  for (const list of ['silences', 'members', 'restarts', 'events']) recording[list].forEach((item) => node(list, item.node));
   ordered('changes', (change) => change.at);
   ordered('pulls', (pull) => pull.ended);
   ordered('faults', (fault) => fault.began);
-  ordered('silences', (silence) => silence.began);
+  for (const list of ['silences', 'members']) ordered(list, (span) => span.began);
   for (const list of ['restarts', 'events']) ordered(list, (item) => item.at);
 }

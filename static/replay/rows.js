@@ -34,7 +34,7 @@ export class RowList {
   /** Draws the rows. `fresh`: the time for which a row stays after its last change, in milliseconds of the recording. */
   draw(search, fresh) {
     const { past } = this;
-    const { answering } = past;
+    const { answering, members } = past;
     const shown = past.shown(search, past.at - fresh);
     this.rows.forEach((line, index) => {
       const hero = shown[index];
@@ -43,14 +43,17 @@ export class RowList {
         return;
       }
       const held = past.held[hero];
-      const key = `${hero}:${held.join()}:${answering.join()}`;
+      const key = `${hero}:${held.join()}:${answering.join()}:${members.join()}`;
       if (line.shown === key && !line.row.hidden) return;
       line.shown = key;
       line.row.hidden = false;
       set(line.title, past.recording.heroes[hero].name);
-      const counted = past.cities.filter((node) => answering[node]).map((node) => held[node]);
+      const counted = past.cities.filter((node) => answering[node] && members[node]).map((node) => held[node]);
       const differs = past.apart.has(hero);
-      past.columns.forEach((node, place) => this.fill(line.cells[place], held[node], differs && node !== past.dispatch && answering[node], counted, !answering[node]));
+      past.columns.forEach((node, place) => {
+        if (members[node]) this.fill(line.cells[place], held[node], differs && node !== past.dispatch && answering[node], counted, !answering[node]);
+        else line.cells[place].replaceChildren('–');
+      });
     });
     const rest = shown.length - Math.min(shown.length, ROWS_MAX);
     const total = past.recording.heroes.length + Math.max(...past.recording.others);

@@ -14,7 +14,7 @@ const PAST = 0.8;
 /** The kinds of events that are losses. */
 const LOSSES = ['destroyed', 'lost_write', 'killed', 'lost'];
 const WORDS = {
-  destroyed: 'bombed', killed: 'killed', lost: 'no answer', answers: 'answers', founded: 'a member', forgotten: 'forgotten', paused: 'paused', resumed: 'resumed',
+  destroyed: 'bombed', killed: 'killed', lost: 'no answer', answers: 'answers', recovered: 'recovered', founded: 'a member', forgotten: 'forgotten', paused: 'paused', resumed: 'resumed',
   lost_write: 'lost write', reset: 'reset', agreed: 'all agree', healed: 'healed', alarm: 'alarm', stopped: 'asked to stop', rebuilt: 'started',
 };
 
@@ -50,7 +50,10 @@ export class Strip {
   constructor(canvas, overview, past) {
     Object.assign(this, { canvas, overview, past });
     const { recording } = past;
-    this.height = TOP + recording.nodes.length * LANE + CURVE + 18;
+    // A lane for each node that was observed; the others are not drawn.
+    this.lanes = recording.nodes.map(() => -1);
+    past.columns.forEach((node, lane) => (this.lanes[node] = lane));
+    this.height = TOP + past.columns.length * LANE + CURVE + 18;
     this.most = past.differences.reduce((most, { count }) => Math.max(most, count), 1);
     this.writesAt = recording.changes.filter(({ write, node }) => write !== null && recording.writes[write].node === node);
     this.recolour();
@@ -67,11 +70,12 @@ export class Strip {
     const { pen, width } = fitted(this.canvas, this.height);
     const [from, to] = [past.at - span * PAST, past.at + span * (1 - PAST)];
     const x = (at) => NAMES + ((at - from) / span) * (width - NAMES);
-    const y = (node) => TOP + LANE * (node + 0.5);
-    const base = TOP + recording.nodes.length * LANE + CURVE;
+    const y = (node) => (this.lanes[node] < 0 ? -100 : TOP + LANE * (this.lanes[node] + 0.5));
+    const base = TOP + past.columns.length * LANE + CURVE;
     pen.font = '12px Inter, system-ui, sans-serif';
     pen.textBaseline = 'middle';
-    recording.nodes.forEach(({ name }, node) => {
+    past.columns.forEach((node) => {
+      const { name } = recording.nodes[node];
       this.mark(pen, name, node, 7, y(node), colours.nodes[node], colours.card);
       pen.fillStyle = colours.ink;
       pen.fillText(node === past.dispatch ? name : titled(name), 16, y(node));
@@ -90,6 +94,7 @@ export class Strip {
       for (const node of lanes) pen.fillRect(x(span.began), y(node) - 11, x(ends(span)) - x(span.began), 22);
     };
     for (const fault of recording.faults) {
+      if (fault.began > to || ends(fault) < from) continue;
       const lanes = fault.to === null ? [fault.from] : [fault.from, fault.to];
       band(fault, lanes, fault.kind === 'cut' ? colours['bad-wash'] : colours.line);
       pen.fillStyle = fault.kind === 'cut' ? colours.bad : colours['ink-2'];
@@ -98,7 +103,7 @@ export class Strip {
     for (const silence of recording.silences) band(silence, [silence.node], colours['bad-wash']);
     pen.strokeStyle = colours['line-2'];
     pen.lineWidth = 1.5;
-    recording.nodes.forEach((_, node) => stroke(pen, [x(Math.max(from, 0)), y(node)], [x(Math.min(to, recording.length)), y(node)]));
+    past.columns.forEach((node) => stroke(pen, [x(Math.max(from, 0)), y(node)], [x(Math.min(to, recording.length)), y(node)]));
     this.rounds({ pen, x, y, from, to });
     this.writes({ pen, x, y, from, to });
     this.marks({ pen, x, y, from, to });
@@ -109,14 +114,16 @@ export class Strip {
   }
 
   grid({ pen, x, from, to, base, labels }) {
-    const step = [100, 200, 500, 1000, 2000, 5000, 10_000, 30_000].find((step) => (to - from) / step <= labels) ?? 60_000;
+    const step = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000].find((step) => (to - from) / step <= labels) ?? 60_000;
     pen.strokeStyle = this.colours.line;
     pen.lineWidth = 1;
     pen.fillStyle = this.colours.mute;
     pen.textAlign = 'center';
-    for (let at = Math.ceil(Math.max(from, 0) / step) * step; at <= Math.min(to, this.past.recording.length); at += step) {
+    // At round times of the day.
+    const { began, length } = this.past.recording;
+    for (let at = Math.ceil((began + Math.max(from, 0)) / step) * step - began; at <= Math.min(to, length); at += step) {
       stroke(pen, [x(at), TOP - 6], [x(at), base]);
-      pen.fillText(clock(this.past.recording, at, step < 1000), x(at), base + 10);
+      pen.fillText(clock(this.past.recording, at, step < 1000, step < 100 ? 2 : 1), x(at), base + 10);
     }
     pen.textAlign = 'start';
   }
@@ -244,9 +251,9 @@ function stroke(pen, from, to) {
 }
 
 /** Returns the time of day at a moment of the recording. */
-export function clock(recording, at, withTenths) {
+export function clock(recording, at, withTenths, digits = 1) {
   const time = new Date(recording.began + at);
   const two = (number) => String(number).padStart(2, '0');
   const seconds = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-  return withTenths ? `${seconds}.${Math.floor(time.getMilliseconds() / 100)}` : seconds;
+  return withTenths ? `${seconds}.${String(time.getMilliseconds()).padStart(3, '0').slice(0, digits)}` : seconds;
 }

@@ -7,7 +7,7 @@ use cluster_tests::{
     Browser, Cluster, HANG_TIMEOUT, Heroes, Options, assert_no_problems, command, ensure,
     open_page, wait_until,
 };
-use recording::Recording;
+use recording::{Change, Recording};
 use serde_json::{Value, json};
 
 /// A cluster in which Gotham has missed a write for a while: cut off, and healed again.
@@ -169,4 +169,36 @@ fn recording_opens_without_a_cluster_and_a_damaged_one_is_refused_by_name() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("cut.replay.gz: the file is damaged"), "{said}");
+}
+
+#[test]
+fn bombed_city_is_recorded_as_empty_and_its_recovery_is_timed() {
+    let cluster = Cluster::start(Options::default());
+    let mut heroes = Heroes::default();
+    heroes.created(cluster.api.create(20));
+    cluster.wait_until_held(&heroes, &cluster_tests::CITIES);
+    cluster.bomb("gotham");
+    let event = wait_until("the recovery is an event", HANG_TIMEOUT, || {
+        let events = cluster.api.events(0);
+        let recovered = events.iter().find(|event| event.kind == "recovered").cloned();
+        recovered.ok_or_else(|| format!("{events:?}"))
+    });
+    let said = event.text.split_once("gotham holds everything again, ");
+    let (_, took) = said.unwrap_or_else(|| panic!("{}", event.text));
+    assert!(
+        took.ends_with(" ms after it lost it") || took.ends_with(" s after it lost it"),
+        "{took}"
+    );
+
+    let api = superhero::Api::new(&cluster.api.url()).expect("a URL");
+    let recording = Recording::read(&api.recording(None).unwrap()).unwrap();
+    let gotham = recording.nodes.iter().position(|node| node.name == "gotham").unwrap();
+    let at_gotham = recording.changes.iter().filter(|change| change.node as usize == gotham);
+    let (lost, held): (Vec<&Change>, Vec<&Change>) =
+        at_gotham.partition(|change| change.write.is_none());
+    assert_eq!((lost.len(), held.len()), (20, 40), "created, lost, and pulled again");
+    let (emptied, refilled) = (lost[0].at, held[20].at);
+    assert!(lost.iter().all(|change| change.at == emptied), "all at once");
+    assert!(emptied < refilled && held[19].at <= emptied, "{emptied} {refilled}");
+    assert_eq!(recording.members.len(), 3, "{:?}", recording.members);
 }

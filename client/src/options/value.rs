@@ -1,7 +1,12 @@
 //! The values of arguments: names of nodes in any letter case, and percentages with or without `%`.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
+use scenario::span;
+
+/// The time for which dispatch keeps its history.
+const KEPT: Duration = Duration::from_secs(600);
 /// The allowed gossip rate, in percent of the configured one.
 const SPEED: std::ops::RangeInclusive<u32> = 10..=1_000;
 
@@ -25,6 +30,19 @@ pub(crate) fn target(text: &str) -> Result<String, Infallible> {
 /// A message with the expected notation.
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
     number(text).parse().map_err(|_| "expected a percentage such as 20 or 20%".to_owned())
+}
+
+/// Parses a duration for which dispatch keeps its history: `30s`, `2m`.
+///
+/// # Errors
+/// A message with the expected notation, or the limit.
+pub(crate) fn kept(text: &str) -> Result<Duration, String> {
+    let duration = span::duration(text)?;
+    if duration > KEPT {
+        Err("dispatch keeps ten minutes: at most 10m".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 /// Parses a gossip rate in percent: `300` or `300%`.

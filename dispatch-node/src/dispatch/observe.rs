@@ -24,6 +24,7 @@ impl Dispatch {
         city.link_up(incarnation, now.mono);
         city.is_lost_reported = false;
         let has_restarted = before.is_some_and(|before| before != incarnation);
+        self.note_reachability(now);
         if has_restarted {
             // The refused rounds were those of the incarnation that has ended.
             for city in self.observer.cities_mut() {
@@ -64,7 +65,7 @@ impl Dispatch {
         self.answer_confirmed(now);
         let Some(city) = self.observer.city_mut(peer) else { return };
         let before = city.status;
-        city.link_down(cause);
+        city.link_down(cause, now.mono);
         if city.status == before {
             return;
         }
@@ -80,6 +81,7 @@ impl Dispatch {
             city.is_lost_reported = true;
             self.log(now, peer, EventKind::Lost, text);
         }
+        self.note_reachability(now);
         if has_ended {
             self.end_faults_at(now, peer);
             self.complete_ends(now, peer);
@@ -168,7 +170,7 @@ impl Dispatch {
     fn note_unobserved(&mut self, now: Now, name: NodeName) {
         let Some(city) = self.observer.city_mut(name) else { return };
         if city.status == NodeStatus::Up {
-            city.link_down(LinkDown::TimedOut);
+            city.link_down(LinkDown::TimedOut, now.mono);
             city.is_lost_reported = true;
             self.log(now, name, EventKind::Lost, format!("{name} is unreachable"));
             self.holdings_changed(now);

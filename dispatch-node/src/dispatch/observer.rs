@@ -206,16 +206,24 @@ impl Observer {
     }
 
     /// Ends the recovery of the cities that hold exactly the entries of dispatch or of a city that
-    /// is not recovering.
-    pub(super) fn note_recoveries(&mut self, own: gossip::Fingerprint) {
+    /// is not recovering. Returns each with the time at which it lost its memory.
+    pub(super) fn note_recoveries(
+        &mut self,
+        own: gossip::Fingerprint,
+    ) -> Vec<(NodeName, Option<Duration>)> {
         let intact = self
             .cities
             .iter()
             .filter(|city| !city.recovering && city.is_read && city.status == NodeStatus::Up);
         let complete: Vec<_> = intact.map(|city| city.fingerprint).chain([own]).collect();
+        let mut recovered = Vec::new();
         for city in &mut self.cities {
-            city.recovering &= !complete.contains(&city.fingerprint);
+            if city.recovering && complete.contains(&city.fingerprint) {
+                city.recovering = false;
+                recovered.push((city.name, city.emptied_at));
+            }
         }
+        recovered
     }
 }
 

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use gossip::Now;
+use gossip::{NodeName, Now};
 
 use super::Dispatch;
 use super::event::Event;
 use crate::event_log::EventKind;
 use crate::forecast::Intervals;
 use crate::model::city_state::CityState;
+use crate::model::faults::span;
 use crate::model::history::Sample;
 use crate::model::node_state::{NodeState, NodeStatus, keep_lasting_refusals};
 use crate::model::status::ClusterStatus;
@@ -20,7 +21,7 @@ impl Dispatch {
     /// Returns the state of the cluster at this moment, as far as changes have been processed.
     pub(super) fn view(&mut self, now: Now) -> Arc<View> {
         self.collect_replica_outputs(now);
-        self.observer.note_recoveries(self.replica.map().application().fingerprint);
+        self.end_recoveries(now);
         let dispatch = NodeState::of_dispatch(&self.replica, now, |source| {
             self.observer.linked(source.node) == Some(source)
         });
@@ -55,8 +56,7 @@ impl Dispatch {
         };
         self.record.history.sampled(now, sample);
         self.record.history.in_force(now, self.faults.faults.faults());
-        let silent = cities.iter().filter(|city| city.status != NodeStatus::Up);
-        self.record.history.silent(now, &silent.map(|city| city.name).collect::<Vec<_>>());
+        self.note_reachability(now);
         Arc::new(View {
             at: now,
             dispatch,
@@ -82,6 +82,35 @@ impl Dispatch {
             lost: self.comparison.lost_writes().clone(),
             bomb_reports: self.record.bomb_reports.to_vec(),
         })
+    }
+
+    /// Logs the cities that have recovered, with the time that it took: until the last pull that brought
+    /// something, since dispatch itself looks at a city less often.
+    fn end_recoveries(&mut self, now: Now) {
+        let own = self.replica.map().application().fingerprint;
+        for (city, emptied_at) in self.observer.note_recoveries(own) {
+            let since = emptied_at.unwrap_or(now.mono);
+            let full = self.record.history.last_merged(city).filter(|at| *at > since);
+            let text = match full {
+                Some(full) => {
+                    format!(
+                        "{city} holds everything again, {} after it lost it",
+                        span(full - since)
+                    )
+                }
+                None => format!("{city} holds everything again"),
+            };
+            self.log(now, city, EventKind::Recovered, text);
+        }
+    }
+
+    /// Records which cities are observed, and which of them do not answer.
+    pub(super) fn note_reachability(&mut self, now: Now) {
+        let cities = self.observer.cities();
+        let silent = cities.iter().filter(|city| city.status != NodeStatus::Up);
+        self.record.history.silent(now, &silent.map(|city| city.name).collect::<Vec<_>>());
+        let names: Vec<NodeName> = cities.iter().map(|city| city.name).collect();
+        self.record.history.observed(now, &names);
     }
 
     /// Returns whether something on the page changes with time alone: a city that does not answer,

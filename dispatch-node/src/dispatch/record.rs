@@ -4,6 +4,7 @@
 //! Invariant: each logged event is also a mark in the history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gossip::{NodeName, Now};
 use shared::hero::{HeroId, HeroName};
@@ -13,6 +14,9 @@ use crate::model::bomb_report::{BombReports, destroyed_with};
 use crate::model::history::History;
 use crate::model::rows::Row;
 use crate::model::tape::Tape;
+
+/// The time within which the rows of a city that has lost its memory are refreshed.
+const EMPTIED_LATELY: Duration = Duration::from_secs(5);
 
 /// The event log, the history, the tape and the bomb reports.
 #[derive(Debug)]
@@ -34,17 +38,21 @@ impl Record {
         }
     }
 
-    /// Adds the differences between two rows of one hero to the tape.
+    /// Adds the differences between two rows of one hero to the tape. `emptied_at`: the time at which a
+    /// node lost its memory last.
     pub(super) fn changed(
         &mut self,
         now: Now,
         hero: HeroId,
         nodes: impl Iterator<Item = NodeName>,
         rows: [Option<&Row>; 2],
+        emptied_at: impl Fn(NodeName) -> Option<Duration>,
     ) {
         let Self { history, tape, .. } = self;
-        tape.note(now, hero, nodes, rows, |node, entry| {
-            history.arrived_at(hero, node, entry.stamp)
+        tape.note(now, hero, nodes, rows, |node, entry| match entry {
+            Some(entry) => history.arrived_at(hero, node, entry.stamp),
+            // Else a tombstone was collected.
+            None => emptied_at(node).filter(|at| now.mono.saturating_sub(*at) < EMPTIED_LATELY),
         });
     }
 
@@ -65,6 +73,7 @@ impl Record {
             EventKind::Destroyed
             | EventKind::Answers
             | EventKind::Lost
+            | EventKind::Recovered
             | EventKind::Founded
             | EventKind::Forgotten
             | EventKind::Injected

@@ -98,7 +98,8 @@ impl Dispatch {
         let row = Row::of(id, name, own, cells);
         let cities = self.observer.cities().iter().map(|city| city.name);
         let nodes = std::iter::once(self.replica.me().node).chain(cities);
-        self.record.changed(now, id, nodes, [before.as_deref(), row.as_ref()]);
+        let emptied_at = |node| self.observer.city(node)?.emptied_at;
+        self.record.changed(now, id, nodes, [before.as_deref(), row.as_ref()], emptied_at);
         self.comparison.put(now, id, row);
     }
 

@@ -50,6 +50,10 @@ pub(crate) struct CityState {
     /// True if it lost its memory and has not recovered: it runs another incarnation than before,
     /// and has not held the same entries as another node since.
     pub(crate) recovering: bool,
+    /// The time at which it was last known to have its memory, if it has lost it since.
+    pub(crate) emptied_at: Option<Duration>,
+    /// The time of the first sign that it does not answer.
+    silent_since: Option<Duration>,
     /// True if an event was logged because it does not answer.
     pub(crate) is_lost_reported: bool,
     /// The time of the last message from the city, on dispatch's monotonic clock.
@@ -105,6 +109,8 @@ impl CityState {
             crashes: 0,
             joined: false,
             recovering: false,
+            emptied_at: None,
+            silent_since: None,
             is_lost_reported: false,
             received_at: None,
             clock: None,
@@ -128,8 +134,12 @@ impl CityState {
     pub(crate) fn link_up(&mut self, incarnation: Incarnation, at: Duration) {
         self.status = NodeStatus::Up;
         self.received_at = Some(at);
+        if self.incarnation == Some(incarnation) {
+            self.silent_since = None;
+        }
         if self.incarnation != Some(incarnation) {
             let recovering = self.incarnation.is_some();
+            let emptied_at = recovering.then(|| self.silent_since.unwrap_or(at));
             let crashes = self.crashes;
             // The rows of the old entries are stale, and arrivals that were not read yet have still
             // occurred.
@@ -140,6 +150,7 @@ impl CityState {
                 status: NodeStatus::Up,
                 incarnation: Some(incarnation),
                 recovering,
+                emptied_at,
                 crashes,
                 received_at: Some(at),
                 changed,
@@ -155,7 +166,8 @@ impl CityState {
     }
 
     /// Notes that the city does not answer. The last observed state is kept.
-    pub(crate) fn link_down(&mut self, cause: LinkDown) {
+    pub(crate) fn link_down(&mut self, cause: LinkDown, at: Duration) {
+        self.silent_since.get_or_insert(at);
         self.status = match cause {
             LinkDown::Refused => NodeStatus::Down,
             // A broken link proves nothing about the process; the next attempt to connect does.

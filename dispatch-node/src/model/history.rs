@@ -37,6 +37,7 @@ pub struct History {
     seconds: VecDeque<Arc<Second>>,
     spans: Spans<Fault>,
     silences: Spans<NodeName>,
+    members: Spans<NodeName>,
     trails: OrdMap<HeroId, Arc<VecDeque<Step>>>,
     /// The number of arrivals so far.
     arrivals: u64,
@@ -306,6 +307,27 @@ impl History {
         {
             second.restarts.push((now.mono, node));
         }
+    }
+
+    /// Returns the end of the last pull by this node that brought entries, if it is kept.
+    #[must_use]
+    pub fn last_merged(&self, puller: NodeName) -> Option<Duration> {
+        let is_merge = |pull: &&Pull| {
+            pull.puller == puller
+                && matches!(pull.outcome, PullOutcome::Merged { entries, .. } if entries > 0)
+        };
+        let mut seconds = self.seconds.iter().rev();
+        seconds.find_map(|second| second.pulls.iter().filter(is_merge).map(|pull| pull.ended).max())
+    }
+
+    /// Returns the times during which cities were observed.
+    pub fn members(&self) -> impl Iterator<Item = &Span<NodeName>> {
+        self.members.0.iter()
+    }
+
+    /// Sets the cities that are observed.
+    pub(crate) fn observed(&mut self, now: Now, cities: &[NodeName]) {
+        self.members.set(now, cities.iter().copied());
     }
 
     /// Sets the nodes that do not answer.

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use gossip::{NodeName, PullOutcome, Stamp};
 use recording::{
-    Change, Event, Fault, Held, Hero, Node, Outcome, Pull, Recording, Restart, Silence, Value,
-    Write,
+    Change, Event, Fault, Held, Hero, Node, Outcome, Pull, Recording, Restart, Span, Value, Write,
 };
 use shared::Entry;
 use shared::hero::{HeroId, Location};
 
 use crate::model::faults::describe;
-use crate::model::history::Span;
+use crate::model::history;
 use crate::model::tape::CellChange;
 use crate::model::view::View;
 
@@ -50,7 +49,7 @@ impl<'a> Recorder<'a> {
         Self {
             view,
             began,
-            nodes: nodes(view, &changes),
+            nodes: nodes(view, began),
             changes,
             heroes: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -61,15 +60,10 @@ impl<'a> Recorder<'a> {
     fn record(mut self, source: String) -> Recording {
         self.list_heroes();
         self.hold();
-        let has_changed: BTreeSet<NodeName> =
-            self.changes.iter().map(|(_, change)| change.node).collect();
         self.change();
         self.suffer();
-        let observed = |name| {
-            name == self.view.dispatch.name
-                || self.view.city(name).is_some()
-                || has_changed.contains(&name)
-        };
+        let was_member = |name| self.view.history.members().any(|span| span.of == name);
+        let observed = |name| name == self.view.dispatch.name || was_member(name);
         let mut listed = vec![Node { name: String::new(), observed: false }; self.nodes.len()];
         for (name, place) in &self.nodes {
             listed[*place] = Node { name: name.to_string(), observed: observed(*name) };
@@ -184,7 +178,7 @@ impl<'a> Recorder<'a> {
             .history
             .spans()
             .filter(|span| self.overlaps(span))
-            .map(|Span { of, began, ended }| Fault {
+            .map(|history::Span { of, began, ended }| Fault {
                 began: self.at(*began),
                 ended: ended.map(|ended| self.at(ended)),
                 kind: of.kind.as_str().to_owned(),
@@ -195,17 +189,8 @@ impl<'a> Recorder<'a> {
             })
             .collect();
         faults.sort_by_key(|fault| fault.began);
-        let mut silences: Vec<Silence> = view
-            .history
-            .silences()
-            .filter(|span| self.overlaps(span))
-            .map(|Span { of, began, ended }| Silence {
-                began: self.at(*began),
-                ended: ended.map(|ended| self.at(ended)),
-                node: place(self.place(*of)),
-            })
-            .collect();
-        silences.sort_by_key(|silence| silence.began);
+        let silences = self.spans(view.history.silences());
+        let members = self.spans(view.history.members());
         let restarts = seconds().flat_map(|second| &second.restarts);
         let restarts = restarts.filter(|(at, _)| *at >= self.began);
         let restarts = restarts
@@ -213,7 +198,8 @@ impl<'a> Recorder<'a> {
             .collect();
         let events = self.events();
         let recording = &mut self.recording;
-        (recording.pulls, recording.faults, recording.silences) = (pulls, faults, silences);
+        (recording.pulls, recording.faults) = (pulls, faults);
+        (recording.silences, recording.members) = (silences, members);
         (recording.restarts, recording.events) = (restarts, events);
     }
 
@@ -255,7 +241,7 @@ impl<'a> Recorder<'a> {
         });
         let new = place(self.recording.writes.len());
         self.recording.writes.push(Write {
-            node: place(self.place(entry.stamp.origin.node)),
+            node: self.nodes.get(&entry.stamp.origin.node).map(|node| place(*node)),
             incarnation: entry.stamp.origin.incarnation.number(),
             wall: entry.stamp.hlc.wall.0.cast_signed() - began,
             logical: entry.stamp.hlc.logical.into(),
@@ -265,7 +251,21 @@ impl<'a> Recorder<'a> {
         new
     }
 
-    fn overlaps<T>(&self, span: &Span<T>) -> bool {
+    /// Returns these spans, ordered by their beginnings.
+    fn spans<'s>(&self, spans: impl Iterator<Item = &'s history::Span<NodeName>>) -> Vec<Span> {
+        let within = spans.filter(|span| self.overlaps(span));
+        let mut spans: Vec<Span> = within
+            .map(|span| Span {
+                began: self.at(span.began),
+                ended: span.ended.map(|ended| self.at(ended)),
+                node: place(self.place(span.of)),
+            })
+            .collect();
+        spans.sort_by_key(|span| span.began);
+        spans
+    }
+
+    fn overlaps<T>(&self, span: &history::Span<T>) -> bool {
         span.ended.is_none_or(|ended| ended >= self.began)
     }
 
@@ -280,7 +280,7 @@ impl<'a> Recorder<'a> {
         std::iter::once(view.dispatch.name).chain(view.cities.iter().map(|city| city.name))
     }
 
-    /// Returns the place of a node; that of dispatch if the node is one too many.
+    /// Returns the place of a node; that of dispatch for one that took no other part in the recording.
     fn place(&self, node: NodeName) -> usize {
         self.nodes.get(&node).copied().unwrap_or(self.nodes.len() - 1)
     }
@@ -302,26 +302,18 @@ fn timed(view: &View, began: Duration) -> Vec<(Duration, &CellChange)> {
     changes
 }
 
-/// Returns the nodes of the recording, with their places: those that dispatch observes, those that
+/// Returns the nodes of the recording, with their places: the cities that were observed, those that
 /// appear otherwise, and dispatch.
-fn nodes(view: &View, changes: &[(Duration, &CellChange)]) -> BTreeMap<NodeName, usize> {
+fn nodes(view: &View, began: Duration) -> BTreeMap<NodeName, usize> {
     let dispatch = view.dispatch.name;
-    let mut seen: BTreeSet<NodeName> = changes.iter().map(|(_, change)| change.node).collect();
-    let entries = changes.iter().flat_map(|(_, change)| [&change.before, &change.after]);
-    let held = view.rows.iter().flat_map(|row| row.cells.iter().chain([&row.own]));
-    seen.extend(entries.chain(held).flatten().map(|entry| entry.stamp.origin.node));
-    for second in view.history.seconds() {
-        seen.extend(second.pulls.iter().flat_map(|pull| [pull.puller, pull.source]));
-        seen.extend(second.restarts.iter().map(|(_, node)| *node));
-    }
-    for Span { of, .. } in view.history.spans() {
-        seen.extend([of.from].into_iter().chain(of.to));
-    }
-    seen.extend(view.history.silences().map(|span| span.of));
-    seen.extend(view.events.iter().map(|event| event.node));
+    let lasted = |span: &&history::Span<NodeName>| span.ended.is_none_or(|ended| ended >= began);
+    let members = view.history.members().filter(lasted).map(|span| span.of);
+    let pulls = view.history.seconds().flat_map(|second| &second.pulls);
+    let pulls = pulls.filter(|pull| pull.ended >= began);
+    let others: BTreeSet<NodeName> =
+        pulls.flat_map(|pull| [pull.puller, pull.source]).chain(members).collect();
     let mut names: Vec<NodeName> = view.cities.iter().map(|city| city.name).collect();
-    let others = seen.into_iter().filter(|node| *node != dispatch && view.city(*node).is_none());
-    names.extend(others);
+    names.extend(others.into_iter().filter(|it| *it != dispatch && view.city(*it).is_none()));
     names.truncate(recording::NODES_MAX - 1);
     names.push(dispatch);
     names.into_iter().zip(0..).collect()

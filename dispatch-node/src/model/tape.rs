@@ -59,15 +59,15 @@ impl Tape {
     }
 
     /// Adds the differences between two rows of one hero. `nodes`: dispatch first, then the cities in
-    /// the order of the columns. `arrived_at` returns the time at which a node received an entry, if
-    /// it is known.
+    /// the order of the columns. `changed_at` returns the time at which a node received an entry, or
+    /// lost its memory, if it is known.
     pub(crate) fn note(
         &mut self,
         now: Now,
         hero: HeroId,
         nodes: impl Iterator<Item = NodeName>,
         [before, after]: [Option<&Row>; 2],
-        arrived_at: impl Fn(NodeName, &Entry) -> Option<Duration>,
+        changed_at: impl Fn(NodeName, Option<&Entry>) -> Option<Duration>,
     ) {
         for (column, node) in nodes.enumerate() {
             let [before, after] = [before, after].map(|row| row.and_then(|row| cell(row, column)));
@@ -75,7 +75,7 @@ impl Tape {
             if stamp(&before) == stamp(&after) {
                 continue;
             }
-            let at = after.as_ref().and_then(|entry| arrived_at(node, entry));
+            let at = changed_at(node, after.as_deref());
             let at = at.map_or(now.mono, |at| at.min(now.mono));
             self.changes.push_back(CellChange { at, hero, node, before, after });
         }
@@ -143,8 +143,9 @@ mod tests {
     fn change_has_the_time_of_the_arrival_if_it_is_known() {
         let mut tape = Tape::new(NOW);
         let (before, after) = (row(1, [1, 1, 0]), row(1, [1, 2, 2]));
-        let at_capitol =
-            |node: NodeName, _: &Entry| (node.as_str() == "capitol").then(|| later(300).mono);
+        let at_capitol = |node: NodeName, _: Option<&Entry>| {
+            (node.as_str() == "capitol").then(|| later(300).mono)
+        };
         let rows = [before.as_ref(), after.as_ref()];
         tape.note(later(500), id(1), nodes().into_iter(), rows, at_capitol);
         let changes: Vec<_> =

@@ -69,7 +69,7 @@ impl Fixture {
     }
 
     fn without(mut self, city: usize, cause: LinkDown) -> Self {
-        self.cities[city].link_down(cause);
+        self.cities[city].link_down(cause, Duration::ZERO);
         self
     }
 

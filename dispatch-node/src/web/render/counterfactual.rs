@@ -199,7 +199,10 @@ fn why(outcome: &Outcome) -> String {
             )
         }
         (Rule::Fields, Fate::Saved) => {
-            format!("nobody else changed its {} without having seen it", fields(*changes))
+            format!(
+                "no write with a later stamp replaced its {} without having seen it",
+                fields(*changes)
+            )
         }
         (Rule::Fields, _) => {
             format!("{}’s write changed the {} too, and is later", winner(), fields(*changes))
@@ -208,10 +211,11 @@ fn why(outcome: &Outcome) -> String {
             Changes { location: false, patrol: false, .. } => {
                 "changes of health are added up".to_owned()
             }
-            _ => "fights change only the counter, and nobody else moved the hero".to_owned(),
+            _ => "fights change only the counter, and no later write replaced the rest unseen"
+                .to_owned(),
         },
         (Rule::HealthCounter, _) => {
-            format!("{}’s write moved the hero too, and is later", winner())
+            format!("{}’s later write sets location and patrol together", winner())
         }
         (Rule::WholeSeconds, Fate::Saved) if changes == &Changes::ALL => {
             "its second was not earlier, or no tombstone stopped it".to_owned()

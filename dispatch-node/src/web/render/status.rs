@@ -91,7 +91,7 @@ impl VerdictPanel {
                 ),
                 stat("Oldest difference", oldest, oldest_unit.to_owned(), false),
                 stat(
-                    "Held by one node only",
+                    "Heroes at one node only",
                     grouped(verdict.only_copies as u64),
                     String::new(),
                     verdict.only_copies > 0,

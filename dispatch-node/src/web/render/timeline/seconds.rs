@@ -313,6 +313,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
     match kind {
         EventKind::Destroyed => Some(("bombed", true)),
         EventKind::Lost => Some(("no answer", true)),
+        EventKind::Recovered => Some(("recovered", false)),
         EventKind::Killed => Some(("killed", true)),
         EventKind::Stopped => Some(("asked to stop", false)),
         EventKind::Answers => Some(("answers", false)),
@@ -321,7 +322,7 @@ fn event_label(kind: EventKind) -> Option<(&'static str, bool)> {
         EventKind::Forgotten => Some(("forgotten", false)),
         EventKind::Accepted => Some(("stamps accepted", false)),
         EventKind::Paused => Some(("gossip paused", false)),
-        EventKind::Resumed => Some(("gossip resumed", false)),
+        EventKind::Resumed => Some(("gossip pace", false)),
         EventKind::LostWrite => Some(("lost write", true)),
         EventKind::Reset => Some(("reset", false)),
         EventKind::Agreed => Some(("all agree", false)),
