@@ -10,6 +10,7 @@ import { live } from './live.js';
 import { map } from './map.js';
 import { arrange, morph, parsed } from './morph.js';
 import { notices } from './notices.js';
+import { handOver } from './replay/handover.js';
 import { servers } from './servers.js';
 import { story } from './story.js';
 import { themeSwitch } from './theme.js';
@@ -67,6 +68,22 @@ const hold = pageHold(document.getElementById('hold'), ({ html = {}, lists = {},
   if (html.cluster) relane();
   for (const { text } of news) notice(text, 'broadcast');
   spaced(document.querySelector('#verdict [aria-live]'));
+});
+
+// A recording that is dropped on the page opens in the player.
+const dropsFile = (event) => event.dataTransfer?.types.includes('Files');
+document.addEventListener('dragover', (event) => dropsFile(event) && event.preventDefault());
+document.addEventListener('drop', async (event) => {
+  if (!dropsFile(event)) return;
+  event.preventDefault();
+  const [file] = event.dataTransfer.files;
+  if (!file) return;
+  try {
+    await handOver(file);
+    location.assign('/replay?dropped');
+  } catch {
+    notice('This browser keeps no files: open the recording at /replay.', 'dropped');
+  }
 });
 
 let relaning = false;

@@ -37,7 +37,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "hello", run: link::hello, seeds: link::hello_seeds, tries: 500_000 },
     Target { name: "frame", run: link::frame, seeds: link::frame_seeds, tries: 500_000 },
     Target { name: "city", run: machine::city, seeds: machine::city_seeds, tries: 50_000 },
@@ -51,6 +51,12 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "page", run: http::page, seeds: http::page_seeds, tries: 10_000 },
     Target { name: "text", run: text::words, seeds: text::word_seeds, tries: 500_000 },
     Target { name: "scenario", run: text::scenario, seeds: text::scenario_seeds, tries: 40_000 },
+    Target {
+        name: "recording",
+        run: text::recording,
+        seeds: text::recording_seeds,
+        tries: 100_000,
+    },
 ];
 
 /// Returns the target with this name.

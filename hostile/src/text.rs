@@ -1,4 +1,4 @@
-//! The parsers of names, numbers, durations and scenario files.
+//! The parsers of names, numbers, durations, scenario files and recordings.
 //!
 //! Claims: nothing panics; an accepted value is printed as text that parses to the same value;
 //! every error has a text.
@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use gossip::NodeName;
 use gossip::fault::FaultId;
+use recording::Recording;
 use scenario::{Scenario, span};
 use shared::hero::HeroId;
 use shared::options;
@@ -67,6 +68,39 @@ pub fn scenario(bytes: &[u8]) {
             assert!(wrong.line <= 1 + text.matches('\n').count(), "{wrong:?} is beyond the end");
         }
     }
+}
+
+/// Parses the decompressed content of a recording.
+///
+/// # Panics
+/// When a claim does not hold.
+pub fn recording(bytes: &[u8]) {
+    match Recording::parse(bytes) {
+        Ok(recording) => {
+            assert_eq!(recording.check(), Ok(()));
+            let again = Recording::read(&recording.write());
+            assert_eq!(again.ok(), Some(recording), "it is read as it was written");
+        }
+        Err(error) => assert!(!error.to_string().is_empty(), "it is refused without a reason"),
+    }
+}
+
+/// Returns recordings of two cities, one of them cut off and bombed.
+#[must_use]
+pub fn recording_seeds() -> Vec<Vec<u8>> {
+    let recording = br#"{"format":"superhero-recording","version":1,"source":"s","began":5,"length":99,
+        "nodes":[{"name":"gotham","observed":true},{"name":"dispatch","observed":true}],
+        "heroes":[{"id":"7f","name":"Granite"}],"others":[0,0],
+        "writes":[{"node":0,"incarnation":2,"wall":-5,"logical":0,"value":{"place":"home","health":9,"patrolling":true}},
+        {"node":null,"incarnation":2,"wall":7,"logical":1,"value":null}],
+        "held":[{"hero":0,"node":0,"write":0}],
+        "changes":[{"at":3,"hero":0,"node":1,"write":0},{"at":9,"hero":0,"node":0,"write":null}],
+        "pulls":[{"asked":1,"ended":3,"puller":1,"source":0,"outcome":{"merged":{"entries":1,"bytes":9}}},
+        {"asked":4,"ended":8,"puller":1,"source":0,"outcome":"unanswered"}],
+        "faults":[{"began":2,"ended":null,"kind":"cut","from":0,"to":1,"both":true,"text":"t"}],
+        "silences":[{"began":8,"ended":9,"node":0}],"members":[{"began":0,"ended":null,"node":0}],
+        "restarts":[{"at":9,"node":0}],"events":[{"at":9,"node":0,"kind":"destroyed","text":"t"}]}"#;
+    vec![recording.to_vec()]
 }
 
 /// Returns words that the parsers accept, each by at least one.

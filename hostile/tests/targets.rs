@@ -120,3 +120,8 @@ fn every_target_has_a_test_and_a_fuzzer() {
         assert!(fuzzers.contains(&format!("name = \"{}\"", target.name)), "{}", target.name);
     }
 }
+
+#[test]
+fn recording_target_accepts_any_bytes() {
+    accepts_anything("recording");
+}

@@ -51,7 +51,15 @@ impl Recording {
         if json.len() as u64 > JSON_BYTES_MAX {
             return Err(ReadError::TooLarge);
         }
-        let recording: Self = serde_json::from_slice(&json).map_err(ReadError::Json)?;
+        Self::parse(&json)
+    }
+
+    /// Returns the recording of this decompressed JSON.
+    ///
+    /// # Errors
+    /// It is no recording, or breaks a rule of recordings.
+    pub fn parse(json: &[u8]) -> Result<Self, ReadError> {
+        let recording: Self = serde_json::from_slice(json).map_err(ReadError::Json)?;
         recording.check()?;
         Ok(recording)
     }

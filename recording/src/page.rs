@@ -3,8 +3,9 @@
 use data_encoding::BASE64;
 
 /// The modules of the player, each after those that it imports.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("recording.js", include_str!("../../static/replay/recording.js")),
+    ("handover.js", include_str!("../../static/replay/handover.js")),
     ("past.js", include_str!("../../static/replay/past.js")),
     ("pictures.js", include_str!("../../static/replay/pictures.js")),
     ("rows.js", include_str!("../../static/replay/rows.js")),

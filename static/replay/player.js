@@ -1,6 +1,7 @@
 // The player: opens a recording, moves through it, and shows each moment on map, rows and timeline together.
 
 import { read } from './recording.js';
+import { takeOver } from './handover.js';
 import { Past, upTo } from './past.js';
 import { Picture, set } from './pictures.js';
 import { RowList } from './rows.js';
@@ -188,6 +189,10 @@ async function begin() {
   if (within) {
     const bytes = Uint8Array.from(atob(within.textContent), (character) => character.charCodeAt(0));
     await open(new Blob([bytes]), within.dataset.name);
+  } else if (asked.has('dropped')) {
+    const file = await takeOver().catch(() => null);
+    if (file) await open(file, file.name);
+    else tell('The file was not handed over: drop it here.');
   } else if (source && !asked.has('empty')) {
     const last = asked.get('last');
     try {

@@ -163,6 +163,27 @@ fn page_of_a_healthy_cluster_has_no_violations() {
 }
 
 #[test]
+fn replay_and_charts_have_no_violations() {
+    let cluster = Cluster::start(Options::default());
+    create_heroes(&cluster, 20);
+    let mut findings = Findings::default();
+    let browser = open_page(&cluster);
+    wait_verdict(&cluster, &browser, "agreement", converged);
+    browser.open(&format!("{}charts", cluster.api.url()));
+    findings.check(&browser, "the charts");
+    browser.open(&format!("{}replay?empty", cluster.api.url()));
+    findings.check(&browser, "a player without a recording");
+    browser.open(&format!("{}replay", cluster.api.url()));
+    browser.wait_text("#about", "the recording", |text| text.starts_with("This cluster: "));
+    // The moment at which the heroes were created, so that rows are shown.
+    browser.click("button", "Next event");
+    browser.click("button", "Next event");
+    findings.check(&browser, "a recording");
+    assert_no_problems(&browser, &[]);
+    findings.assert_none();
+}
+
+#[test]
 fn page_of_a_faulty_cluster_has_no_violations() {
     let cluster = Cluster::start(Options::default());
     let ids = create_heroes(&cluster, 30);

@@ -202,3 +202,22 @@ fn bombed_city_is_recorded_as_empty_and_its_recovery_is_timed() {
     assert!(emptied < refilled && held[19].at <= emptied, "{emptied} {refilled}");
     assert_eq!(recording.members.len(), 3, "{:?}", recording.members);
 }
+
+#[test]
+fn recording_that_is_dropped_on_the_live_page_opens_in_the_player() {
+    let (cluster, _) = start();
+    let directory = tempfile::tempdir().unwrap();
+    let (recording, file) = record(&cluster, directory.path());
+    let bytes: Vec<String> = fs::read(&file).unwrap().iter().map(u8::to_string).collect();
+    let browser = open_page(&cluster);
+    let _ = browser.evaluate(&format!(
+        "const dropped = new DataTransfer(); \
+         dropped.items.add(new File([Uint8Array.of({})], 'mine.replay.gz')); \
+         document.body.dispatchEvent(new DragEvent('drop', \
+           {{ dataTransfer: dropped, bubbles: true, cancelable: true }}));",
+        bytes.join(",")
+    ));
+    browser.wait_text("#about", "the dropped file", |text| text.starts_with("mine.replay.gz: "));
+    check_moments(&browser, &recording);
+    assert_no_problems(&browser, &[]);
+}

@@ -375,6 +375,10 @@ fn fate(
                 Some(_) if all_read => "its only holder lost its memory".to_owned(),
                 Some(_) | None => String::new(),
             };
+            let why = match label {
+                "discarded" if !why.is_empty() => format!("{why}; only commands count as lost"),
+                _ => why,
+            };
             (label, tone, why)
         }
         Fate::Stopped => {

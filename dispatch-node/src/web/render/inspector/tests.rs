@@ -340,7 +340,7 @@ fn surprising_outcome_is_still_explained_after_agreement() {
     );
     assert_eq!(
         inspected.fates[1],
-        "Gotham discarded, the winner’s node had not received it: no node"
+        "Gotham discarded, the winner’s node had not received it; only commands count as lost: no node"
     );
 }
 
@@ -362,7 +362,7 @@ fn lost_discarded_and_unreachable_writes_are_distinguished() {
     // Patrols and fights are not recorded as lost.
     assert_eq!(
         fate(to(&newer)),
-        "Gotham discarded, the winner’s node had not received it: no node"
+        "Gotham discarded, the winner’s node had not received it; only commands count as lost: no node"
     );
     assert_eq!(
         fate(to(&older).status("capitol", NodeStatus::Unreachable)),
