@@ -246,7 +246,13 @@ impl Dispatch {
         match pending.command {
             Commanded::Bomb { ticket, at_stake } => {
                 let outcome = match result {
-                    Ok(Done::Bombed) => Ok(self.complete_bomb(now, from, at_stake)),
+                    Ok(Done::Bombed) => {
+                        // The loss of its links may be noticed later.
+                        if let Some(city) = self.observer.city_mut(from) {
+                            city.note_silent(now.mono);
+                        }
+                        Ok(self.complete_bomb(now, from, at_stake))
+                    }
                     // A wrong type of answer proves nothing about the bomb.
                     Ok(Done::Assigned(_) | Done::Asked(_) | Done::Ending) => {
                         Err(RequestError::Unknown { city: from })

@@ -94,7 +94,7 @@ impl Dispatch {
             let text = match full {
                 Some(full) => {
                     format!(
-                        "{city} holds everything again, {} after it lost it",
+                        "{city} holds everything again, about {} after it lost it",
                         span(full - since)
                     )
                 }

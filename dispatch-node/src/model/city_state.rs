@@ -165,9 +165,14 @@ impl CityState {
         Some(Origin { node: self.name, incarnation: self.incarnation? })
     }
 
+    /// Notes a sign that this incarnation has ended, or does not answer.
+    pub(crate) fn note_silent(&mut self, at: Duration) {
+        self.silent_since.get_or_insert(at);
+    }
+
     /// Notes that the city does not answer. The last observed state is kept.
     pub(crate) fn link_down(&mut self, cause: LinkDown, at: Duration) {
-        self.silent_since.get_or_insert(at);
+        self.note_silent(at);
         self.status = match cause {
             LinkDown::Refused => NodeStatus::Down,
             // A broken link proves nothing about the process; the next attempt to connect does.
