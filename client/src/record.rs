@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use recording::{EXTENSION, Recording};
-use scenario::span;
+use scenario::{counted, span};
 use serde::Serialize;
 use superhero::Api;
 
@@ -43,7 +43,12 @@ impl<'a> Written<'a> {
         let length = span::written(Duration::from_secs(u64::from(self.length_ms).div_ceil(1_000)));
         let Self { file, source, heroes, changes, pulls, .. } = self;
         let file = file.display();
-        format!("{file}: {length} of {source}, {heroes} heroes, {changes} changes, {pulls} pulls.")
+        let content = [
+            counted(*heroes as u64, "hero", "heroes"),
+            counted(*changes as u64, "change", "changes"),
+            counted(*pulls as u64, "pull", "pulls"),
+        ];
+        format!("{file}: {length} of {source}, {}.", content.join(", "))
     }
 }
 

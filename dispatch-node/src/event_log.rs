@@ -110,7 +110,7 @@ pub enum EventKind {
     Destroyed,
     /// A city answers again, after it was lost or in a new incarnation.
     Answers,
-    /// A city that lost its memory holds everything again.
+    /// A city that lost its memory holds what another node holds.
     Recovered,
     /// A city stopped answering.
     Lost,

@@ -94,11 +94,11 @@ impl Dispatch {
             let text = match full {
                 Some(full) => {
                     format!(
-                        "{city} holds everything again, about {} after it lost it",
+                        "{city} has recovered, about {} after it lost its memory",
                         span(full - since)
                     )
                 }
-                None => format!("{city} holds everything again"),
+                None => format!("{city} has recovered"),
             };
             self.log(now, city, EventKind::Recovered, text);
         }
