@@ -67,15 +67,6 @@ pub(crate) struct Sent {
     pub(crate) is_repeated: bool,
 }
 
-impl Sent {
-    fn of(http: &Http, result: Result<Vec<u8>, Error>, is_repeated: bool) -> Self {
-        let text = |body| {
-            String::from_utf8(body).map_err(|_| http.unexpected("a body that is no text".into()))
-        };
-        Self { result: result.and_then(text), is_repeated }
-    }
-}
-
 /// The reason why one attempt to send a request failed.
 enum Attempt {
     /// The request may have been received, but there was no answer, for this reason.
@@ -150,7 +141,10 @@ impl Http {
     /// carries an idempotency key of its own, so that its repetitions have no further effect.
     pub(crate) fn send(&self, method: &Method, path: &str, body: Option<&Value>) -> Sent {
         let (result, is_repeated) = self.send_for_bytes(method, path, body);
-        Sent::of(self, result, is_repeated)
+        let text = |body| {
+            String::from_utf8(body).map_err(|_| self.unexpected("a body that is no text".into()))
+        };
+        Sent { result: result.and_then(text), is_repeated }
     }
 
     /// Returns the body of a response that is not text.

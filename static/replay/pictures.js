@@ -51,7 +51,7 @@ export class Picture {
         this.ways.set(`${a}-${b}`, { way, cross: element(way, 'path', { class: 'cross', d: `M${x - 6} ${y - 6}l12 12m0-12l-12 12` }) });
       }
     }
-    const under = element(svg, 'g');
+    const above = element(svg, 'g');
     this.discs = nodes.map(({ name }, node) => {
       const { x, y } = this.places[node];
       const disc = element(svg, 'g', { class: `place ${name}`, transform: `translate(${x} ${y})` });
@@ -63,10 +63,10 @@ export class Picture {
       return { disc, many, state };
     });
     this.flights = Array.from({ length: FLIGHTS_MAX }, () => {
-      const flight = element(under, 'g', { class: 'flight' });
+      const flight = element(above, 'g', { class: 'flight' });
       return { flight, dot: element(flight, 'circle', { r: 5 }), label: element(flight, 'text', { y: -8, 'text-anchor': 'middle' }) };
     });
-    svg.append(under); // above the nodes
+    svg.append(above); // after the nodes, so that flights cover them
   }
 
   /** Draws the moment. `speed`: milliseconds of the recording per millisecond of the viewer. */
@@ -74,11 +74,12 @@ export class Picture {
     const { past } = this;
     const { answering } = past;
     const faults = past.faults();
+    const isThere = (node) => past.members[node] || !past.recording.nodes[node].observed;
     const isFrozen = (node) => faults.some((fault) => fault.kind === 'freeze' && fault.from === node);
     past.recording.nodes.forEach((_, node) => {
       const { disc, many, state } = this.discs[node];
       set(many, past.recording.nodes[node].observed ? past.live[node].toLocaleString('en') : '');
-      disc.style.display = this.drawn[node] && (past.members[node] || !past.recording.nodes[node].observed) ? '' : 'none';
+      disc.style.display = this.drawn[node] && isThere(node) ? '' : 'none';
       set(state, isFrozen(node) ? 'frozen' : answering[node] ? '' : 'no answer');
       disc.classList.toggle('unknown', !answering[node] || isFrozen(node));
     });
@@ -87,7 +88,6 @@ export class Picture {
       const [a, b] = key.split('-').map(Number);
       const here = faults.filter((fault) => fault.kind !== 'freeze' && fault.kind !== 'skew' && (affects(fault, a, b) || affects(fault, b, a)));
       const isCut = here.some((fault) => fault.kind === 'cut');
-      const isThere = (node) => past.members[node] || !past.recording.nodes[node].observed;
       way.style.display = isThere(a) && isThere(b) ? '' : 'none';
       way.setAttribute('class', `way ${isCut ? 'cut' : here.length ? 'delayed' : ''}${b === past.dispatch ? ' faint' : ''}`);
       cross.style.display = isCut ? '' : 'none';
@@ -116,7 +116,7 @@ export class Picture {
       const answers = !isFailed && done >= 1 / 3;
       const entries = pull.outcome?.merged?.entries ?? 0;
       flight.setAttribute('transform', `translate(${(from.x + (to.x - from.x) * way).toFixed(1)} ${(from.y + (to.y - from.y) * way).toFixed(1)})`);
-      const kind = isFailed ? 'failed' : pull.outcome === 'refused' ? 'failed' : answers ? `answer ${nodes[pull.source].name}` : 'question';
+      const kind = isFailed || pull.outcome === 'refused' ? 'failed' : answers ? `answer ${nodes[pull.source].name}` : 'question';
       flight.setAttribute('class', `flight ${kind}`);
       dot.setAttribute('r', answers && entries ? 6.5 : 3.5);
       set(label, isFailed && done > 1 / 3 ? '✕' : answers && entries ? entries.toLocaleString('en') : '');

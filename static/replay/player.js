@@ -71,7 +71,7 @@ function draw() {
   picture.draw(speed);
   rows.draw(at('find').value, FRESH_MS * Math.min(speed, 1));
   strip.draw(SPAN_MS * (speed < 1 ? Math.max(speed * 2.5, 0.04) : Math.min(speed, 4)));
-  const time = clock(past.recording, past.at, true, speed < 0.1 ? 3 : 1);
+  const time = clock(past.recording, past.at, speed < 0.1 ? 3 : 1);
   set(at('clock'), time);
   const slider = at('time');
   if (document.activeElement !== slider || isPlaying) slider.value = past.at;
@@ -94,7 +94,7 @@ function line(recording, event) {
   const time = document.createElement('button');
   time.type = 'button';
   time.className = 'moment';
-  time.textContent = clock(recording, event.at, true);
+  time.textContent = clock(recording, event.at, 1);
   time.addEventListener('click', () => go(event.at));
   const text = document.createElement('span');
   text.textContent = event.text;

@@ -107,7 +107,7 @@ export class Strip {
     this.rounds({ pen, x, y, from, to });
     this.writes({ pen, x, y, from, to });
     this.marks({ pen, x, y, from, to });
-    this.curve({ pen, x, from, to, base });
+    this.outline(pen, x, from, Math.min(to, recording.length), base, CURVE - 12);
     pen.fillStyle = colours.ink;
     pen.fillRect(x(past.at) - 1, TOP - 6, 2, base - TOP + 10);
     pen.restore();
@@ -123,7 +123,7 @@ export class Strip {
     const { began, length } = this.past.recording;
     for (let at = Math.ceil((began + Math.max(from, 0)) / step) * step - began; at <= Math.min(to, length); at += step) {
       stroke(pen, [x(at), TOP - 6], [x(at), base]);
-      pen.fillText(clock(this.past.recording, at, step < 1000, step < 100 ? 2 : 1), x(at), base + 10);
+      pen.fillText(clock(this.past.recording, at, step < 100 ? 2 : step < 1000 ? 1 : 0), x(at), base + 10);
     }
     pen.textAlign = 'start';
   }
@@ -202,10 +202,6 @@ export class Strip {
     pen.font = '12px Inter, system-ui, sans-serif';
   }
 
-  curve({ pen, x, from, to, base }) {
-    this.outline(pen, x, from, Math.min(to, this.past.recording.length), base, CURVE - 12);
-  }
-
   outline(pen, x, from, to, base, height) {
     const { differences } = this.past;
     const y = (count) => base - (count / this.most) * height;
@@ -250,10 +246,10 @@ function stroke(pen, from, to) {
   pen.stroke();
 }
 
-/** Returns the time of day at a moment of the recording. */
-export function clock(recording, at, withTenths, digits = 1) {
+/** Returns the time of day at a moment of the recording, with these digits of a fraction. */
+export function clock(recording, at, digits) {
   const time = new Date(recording.began + at);
   const two = (number) => String(number).padStart(2, '0');
   const seconds = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-  return withTenths ? `${seconds}.${String(time.getMilliseconds()).padStart(3, '0').slice(0, digits)}` : seconds;
+  return digits ? `${seconds}.${String(time.getMilliseconds()).padStart(3, '0').slice(0, digits)}` : seconds;
 }

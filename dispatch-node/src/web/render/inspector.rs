@@ -9,6 +9,7 @@ mod explanation;
 mod next;
 mod picture;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -280,10 +281,15 @@ fn write_lines(
             more_steps: more(candidate.steps.len() - shown, "more step", "more steps"),
         }
     };
-    let (commands, others) = commands_first(view, comparison);
-    let lines = commands.iter().chain(&others).take(WRITES_MAX).copied();
+    let commands = commands(view);
+    let is_command = |candidate: &Candidate<'_>| commands.contains(&candidate.entry.stamp);
+    // The winner and the commands come before the writes of patrols and fights.
+    let mut order: Vec<(usize, &Candidate<'_>)> =
+        comparison.candidates.iter().enumerate().collect();
+    order.sort_by_key(|(place, candidate)| *place > 0 && !is_command(candidate));
+    let shown = order.into_iter().take(WRITES_MAX);
     let lines: Vec<(bool, WriteLine)> =
-        lines.map(|candidate| (is_command(view, candidate.entry.stamp), line(candidate))).collect();
+        shown.map(|(_, candidate)| (is_command(candidate), line(candidate))).collect();
     (
         folded(lines),
         more(
@@ -294,25 +300,10 @@ fn write_lines(
     )
 }
 
-/// Returns whether a write is a command that a user has given.
-fn is_command(view: &View, stamp: Stamp) -> bool {
-    let mut commands = view.events.iter().filter(|event| event.kind.is_command());
-    commands.any(|event| event.write.is_some_and(|write| write.stamp == stamp))
-}
-
-/// Returns the winner and the commands of users, and the writes of patrols and fights.
-fn commands_first<'a, 'b>(
-    view: &View,
-    comparison: &'b Comparison<'a>,
-) -> (Vec<&'b Candidate<'a>>, Vec<&'b Candidate<'a>>) {
-    let is_first = |(place, candidate): &(usize, &Candidate<'_>)| {
-        *place == 0 || is_command(view, candidate.entry.stamp)
-    };
-    let (first, rest): (Vec<_>, Vec<_>) =
-        comparison.candidates.iter().enumerate().partition(is_first);
-    let alone =
-        |list: Vec<(usize, &'b Candidate<'a>)>| list.into_iter().map(|(_, it)| it).collect();
-    (alone(first), alone(rest))
+/// Returns the writes that are commands of users.
+fn commands(view: &View) -> BTreeSet<Stamp> {
+    let commands = view.events.iter().filter(|event| event.kind.is_command());
+    commands.filter_map(|event| Some(event.write?.stamp)).collect()
 }
 
 /// Folds the superseded writes of patrols and fights, if there are several in a row.
